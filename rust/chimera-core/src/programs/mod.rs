@@ -1,0 +1,5 @@
+//! Programs: a typed representation between Python text and WebAssembly.
+
+pub mod intrinsics;
+pub mod ir;
+pub mod types;
