@@ -2,4 +2,6 @@
 
 pub mod intrinsics;
 pub mod ir;
+pub mod print;
+pub mod python;
 pub mod types;

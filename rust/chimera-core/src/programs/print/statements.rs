@@ -1,0 +1,185 @@
+//! Statements and functions.
+
+use super::super::ir::{
+    Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, TupleSource,
+};
+use super::expressions::augmented;
+use super::names::local_names;
+use super::wrap::{WIDTH, wrap};
+
+/// Prints one function.
+pub(super) struct Printer<'a> {
+    program: &'a Program,
+    function: &'a Function,
+    names: Vec<String>,
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(program: &'a Program, function: &'a Function) -> Self {
+        Self { program, function, names: local_names(function) }
+    }
+
+    pub(super) fn local(&self, id: LocalId) -> String {
+        self.names.get(id.0 as usize).cloned().unwrap_or_else(|| format!("local_{}", id.0))
+    }
+
+    pub(super) fn global(&self, id: GlobalId) -> String {
+        self.program.global(id).map_or_else(|| format!("GLOBAL_{}", id.0), |g| g.name.clone())
+    }
+
+    pub(super) fn function_name(&self, id: FunctionId) -> String {
+        self.program.function(id).map_or_else(|| format!("function_{}", id.0), |f| f.name.clone())
+    }
+
+    /// The whole definition.
+    pub(super) fn function(&self) -> String {
+        let params: Vec<_> = self
+            .function
+            .params()
+            .iter()
+            .zip(&self.names)
+            .map(|(param, name)| format!("{name}: {}", param.ty.annotation()))
+            .collect();
+        let returns = self.function.returns.annotation();
+        let name = &self.function.name;
+        let mut out = format!("def {name}({}) -> {returns}:\n", params.join(", "));
+        if out.len() > WIDTH + 1 {
+            out = format!("def {name}(\n    {},\n) -> {returns}:\n", params.join(",\n    "));
+        }
+        if let Some(doc) = &self.function.doc {
+            out.push_str(&docstring(doc));
+        }
+        self.block(&self.function.body, 4, &mut out);
+        out
+    }
+
+    fn block(&self, block: &Block, indent: usize, out: &mut String) {
+        if block.is_empty() {
+            out.push_str(&wrap("pass", indent));
+        }
+        for stmt in block {
+            self.stmt(stmt, indent, out);
+        }
+    }
+
+    fn stmt(&self, stmt: &Stmt, indent: usize, out: &mut String) {
+        let line = match &stmt.kind {
+            StmtKind::If { test, then, orelse } => {
+                self.branch("if", test, then, orelse, indent, out);
+                return;
+            }
+            StmtKind::While { test, body, orelse } => {
+                let head = format!("while {}:", self.test(test));
+                self.looped(&head, body, orelse, indent, out);
+                return;
+            }
+            StmtKind::For { targets, iter, body, orelse } => {
+                let head = format!("for {} in {}:", self.locals(targets), self.iter(iter, 1));
+                self.looped(&head, body, orelse, indent, out);
+                return;
+            }
+            other => self.simple(other),
+        };
+        out.push_str(&wrap(&line, indent));
+    }
+
+    fn simple(&self, kind: &StmtKind) -> String {
+        match kind {
+            StmtKind::Assign { target, value } => {
+                let place = Expr::Local(*target);
+                self.assignment(&place, value).unwrap_or_else(|| match (value, self.function.local(*target)) {
+                    (Expr::List(_, elements), Some(local)) if elements.is_empty() => {
+                        format!("{}: {} = []", self.local(*target), local.ty.annotation())
+                    }
+                    _ => format!("{} = {}", self.local(*target), self.expression(value)),
+                })
+            }
+            StmtKind::Unpack { targets, value } => {
+                let source = match value {
+                    TupleSource::Values(values) => self.list(values),
+                    TupleSource::Call(id, args) => {
+                        format!("{}({})", self.function_name(*id), self.list(args))
+                    }
+                    TupleSource::Divmod(lhs, rhs) => {
+                        format!("divmod({}, {})", self.expression(lhs), self.expression(rhs))
+                    }
+                };
+                format!("{} = {source}", self.locals(targets))
+            }
+            StmtKind::SetItem { list, index, value } => {
+                let place = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
+                self.assignment(&place, value).unwrap_or_else(|| {
+                    format!("{} = {}", self.expression(&place), self.expression(value))
+                })
+            }
+            StmtKind::Append { list, value } => {
+                format!("{}.append({})", self.expr(list, 14), self.expression(value))
+            }
+            StmtKind::Effect(value) => self.expression(value),
+            StmtKind::CallNothing(id, args) => {
+                format!("{}({})", self.function_name(*id), self.list(args))
+            }
+            StmtKind::Break => "break".to_owned(),
+            StmtKind::Continue => "continue".to_owned(),
+            StmtKind::Return(values) if values.is_empty() => "return".to_owned(),
+            StmtKind::Return(values) => format!("return {}", self.list(values)),
+            StmtKind::ReturnCall(id, args) => {
+                format!("return {}({})", self.function_name(*id), self.list(args))
+            }
+            StmtKind::Assert(test) => format!("assert {}", self.test(test)),
+            StmtKind::Raise(name) => format!("raise {name}"),
+            StmtKind::Pass
+            | StmtKind::If { .. }
+            | StmtKind::While { .. }
+            | StmtKind::For { .. } => "pass".to_owned(),
+        }
+    }
+
+    /// `place op= value` when the value is `place op value`.
+    fn assignment(&self, place: &Expr, value: &Expr) -> Option<String> {
+        let Expr::Binary(op, lhs, rhs) = value else { return None };
+        (**lhs == *place).then(|| {
+            format!("{} {}= {}", self.expression(place), augmented(*op), self.expression(rhs))
+        })
+    }
+
+    fn branch(
+        &self,
+        word: &str,
+        test: &Expr,
+        then: &Block,
+        orelse: &Block,
+        indent: usize,
+        out: &mut String,
+    ) {
+        out.push_str(&wrap(&format!("{word} {}:", self.test(test)), indent));
+        self.block(then, indent + 4, out);
+        if let [Stmt { kind: StmtKind::If { test, then, orelse }, .. }] = orelse.as_slice() {
+            self.branch("elif", test, then, orelse, indent, out);
+        } else if !orelse.is_empty() {
+            out.push_str(&wrap("else:", indent));
+            self.block(orelse, indent + 4, out);
+        }
+    }
+
+    fn looped(&self, head: &str, body: &Block, orelse: &Block, indent: usize, out: &mut String) {
+        out.push_str(&wrap(head, indent));
+        self.block(body, indent + 4, out);
+        if !orelse.is_empty() {
+            out.push_str(&wrap("else:", indent));
+            self.block(orelse, indent + 4, out);
+        }
+    }
+
+    fn locals(&self, ids: &[LocalId]) -> String {
+        let names: Vec<_> = ids.iter().map(|id| self.local(*id)).collect();
+        names.join(", ")
+    }
+}
+
+fn docstring(doc: &str) -> String {
+    let escaped = doc.replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"");
+    let escaped =
+        if escaped.ends_with('"') { format!("{}\\\"", &escaped[..escaped.len() - 1]) } else { escaped };
+    format!("    \"\"\"{escaped}\"\"\"\n")
+}

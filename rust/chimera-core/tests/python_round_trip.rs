@@ -1,0 +1,131 @@
+//! Python in, Python out: what is parsed prints back, and parses to the same program again.
+
+use chimera_core::Error;
+use chimera_core::programs::print;
+use chimera_core::programs::python::{ParseOptions, Parsed, parse};
+
+fn options(roots: &[&str]) -> ParseOptions {
+    let names: Vec<String> = roots.iter().map(|name| (*name).to_owned()).collect();
+    ParseOptions { file: "task.py".into(), roots: names.clone(), evolvable: names }
+}
+
+fn read(source: &str, roots: &[&str]) -> Parsed {
+    parse(source, &options(roots)).unwrap_or_else(|error| panic!("{error}\n{source}"))
+}
+
+fn refusal(source: &str) -> String {
+    match parse(source, &options(&["f"])) {
+        Err(Error::Source(diagnostics)) => {
+            diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        }
+        other => panic!("expected a refusal, got {other:?}\n{source}"),
+    }
+}
+
+/// Already in canonical form: prints as itself.
+const CANONICAL: &[&str] = &[
+    "def f(a: int, b: int) -> int:\n    return a + b * (a - b) // 3 % 7\n",
+    "def f(a: float, b: float) -> float:\n    return -a ** b + (-a) ** 2.0 - (a - (b - 1.5))\n",
+    "def f(x: int) -> int:\n    return (x & 3 | x ^ 5) << 2 >> 1\n",
+    "def f(a: int, b: int, c: int) -> bool:\n    return a < b <= c and (a == 1 or not b != 2)\n",
+    "def f(xs: list[float]) -> float:\n    return sum(x * x for x in xs if x > 0.0) + max(xs)\n",
+    "def f(n: int) -> int:\n    total = 0\n    for i in range(1, n, 2):\n        if i == 7:\n            break\n        elif i % 3:\n            continue\n        total += i\n    else:\n        total = -total\n    return total\n",
+    "def f(n: int) -> list[int]:\n    xs: list[int] = []\n    while n > 0:\n        xs.append(n % 10)\n        n //= 10\n    return xs\n",
+    "def f(n: int) -> float:\n    grid = [[0.0] * n for _ in range(n)]\n    grid[0][n - 1] = 1.0\n    grid[0][0] += 2.5\n    return grid[0][n - 1]\n",
+    "def f(a: int, b: int) -> tuple[int, int]:\n    a, b = b, a\n    q, r = divmod(a, b)\n    return q, r\n",
+    "def f(xs: list[int]) -> int:\n    best = -1\n    for i, x in enumerate(xs):\n        best = i if x > 3 else best\n    return best\n",
+    "import math\n\n\ndef f(x: float) -> float:\n    return math.sqrt(abs(x)) + math.pi * math.exp(-x)\n",
+    "TABLE = (1.0, 2.5, -3.0)\n\n\ndef f(i: int) -> float:\n    return TABLE[min(max(i, 0), len(TABLE) - 1)]\n",
+    "def f(x: float) -> float:\n    assert x > 0.0\n    if x > 10.0:\n        raise ValueError\n    return x\n",
+    "def f(a: list[int], b: list[int]) -> int:\n    return sum(x * y for x, y in zip(a, b))\n",
+];
+
+#[test]
+fn canonical_source_prints_as_itself() {
+    for source in CANONICAL {
+        let printed = print::source(&read(source, &["f"]).program);
+        assert_eq!(printed.replace("\n\n\n", "\n\n"), source.replace("\n\n\n", "\n\n"));
+    }
+}
+
+#[test]
+fn printed_source_parses_to_the_same_program() {
+    for source in CANONICAL {
+        let first = read(source, &["f"]).program;
+        let second = read(&print::source(&first), &["f"]).program;
+        assert_eq!(first, second, "{source}");
+    }
+}
+
+#[test]
+fn int_returned_where_float_is_declared_is_converted_openly() {
+    let parsed = read("def f(gap: int) -> float:\n    return -gap\n", &["f"]);
+    assert_eq!(print::source(&parsed.program), "def f(gap: int) -> float:\n    return float(-gap)\n");
+}
+
+#[test]
+fn a_name_may_change_its_type_along_straight_code() {
+    let source = "def f(n: int) -> float:\n    x = n\n    y = x // 2\n    x = y / 2\n    return x\n";
+    let printed = print::source(&read(source, &["f"]).program);
+    assert!(printed.contains("x_2 = y / 2"), "{printed}");
+}
+
+#[test]
+fn long_lines_are_wrapped_and_still_parse() {
+    let terms: Vec<_> = (0..30).map(|i| format!("x * {i}.25")).collect();
+    let source = format!("def f(x: float) -> float:\n    return {}\n", terms.join(" + "));
+    let first = read(&source, &["f"]).program;
+    let printed = print::source(&first);
+    assert!(printed.lines().all(|line| line.len() <= 88), "{printed}");
+    assert_eq!(first, read(&printed, &["f"]).program);
+}
+
+#[test]
+fn splice_replaces_only_the_evolvable_function() {
+    let source = "\"\"\"Task.\"\"\"\nimport chimera\n\n# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x   # old\n\n\ndef g() -> int:\n    return 1\n";
+    let parsed = parse(
+        source,
+        &ParseOptions { file: "t.py".into(), roots: vec!["f".into()], evolvable: vec!["f".into()] },
+    )
+    .unwrap();
+    let out = print::splice(&parsed.program, &parsed.spans, source);
+    assert!(out.contains("# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x\n\n\ndef g()"), "{out}");
+}
+
+#[test]
+fn refusals_name_place_construct_and_what_to_write() {
+    let cases = [
+        ("def f(x: int) -> int:\n    d = {}\n    return x\n", "task.py:2:9: dict"),
+        ("def f(x: int) -> int:\n    y = 0\n    for i in range(x):\n        y = y + 0.5\n    return x if y else 0\n", "`y` is int on one path and float on another"),
+        ("def f(x: int) -> int:\n    if x:\n        y = 1\n    return y\n", "task.py:4:12: variable: `y` may be unassigned here"),
+        ("def f(x) -> int:\n    return 1\n", "`x` of `f` has no type"),
+        ("def f(x: int):\n    return 1\n", "does not say what it returns"),
+        ("def f(x: int) -> int:\n    if x:\n        return 1\n", "can end without returning"),
+        ("def f(x: int, y: float) -> float:\n    return min(x, y)\n", "mixes int and float"),
+        ("def f(x: int) -> int:\n    return g(x)\n", "`g` is neither a function of this file"),
+        ("def f(x: int) -> int:\n    return x +\n", "syntax"),
+        ("import math\ndef f(x: float) -> float:\n    return math.hypot(x, x)\n", "math.sqrt(x * x + y * y)"),
+        ("def f(x: int) -> int:\n    max = x\n    return max\n", "hides the builtin"),
+        ("def f(x: int) -> int:\n    return 99999999999999999999\n", "does not fit in 64 bits"),
+        ("def f(xs: list[int]) -> int:\n    return xs[1:2][0]\n", "slice"),
+        ("T = (1, 2.0)\ndef f(i: int) -> float:\n    return T[i]\n", "all of one type"),
+        ("def g() -> int:\n    return 1\n", "function `f` is not defined"),
+    ];
+    for (source, wanted) in cases {
+        let got = refusal(source);
+        assert!(got.contains(wanted), "wanted {wanted:?} in:\n{got}");
+    }
+}
+
+#[test]
+fn all_refusals_of_a_file_are_reported_at_once() {
+    let got = refusal("def f(x: int) -> int:\n    a = {}\n    b = 'text'\n    return g(x)\n");
+    assert_eq!(got.matches("task.py:").count(), 3, "{got}");
+}
+
+#[test]
+fn code_behind_a_return_is_dropped_and_loops_reach_their_fixpoint() {
+    let source = "def f(n: int) -> int:\n    a = 0\n    b = 1\n    for _ in range(n):\n        for _ in range(2):\n            c = a + b\n            a = b\n            b = c\n    return a\n    return b\n";
+    let printed = print::source(&read(source, &["f"]).program);
+    assert_eq!(printed.matches("return").count(), 1, "{printed}");
+}
