@@ -38,7 +38,7 @@ pub struct ParseOptions {
 }
 
 /// Where a function's text stands in the source, decorators included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FunctionSpan {
     /// The function's name.
     pub name: String,

@@ -1,0 +1,45 @@
+//! How long calls leave Python: detached, with Ctrl-C noticed and errors converted.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use chimera_sandbox::CancelFlag;
+use pyo3::prelude::*;
+
+use crate::error::{Failure, Outcome};
+
+/// How often a long call looks for Ctrl-C.
+const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
+
+/// Run `work` without the interpreter. Signals are looked at every tenth of a second; when one
+/// raises, `cancel` is raised, the work comes back early, and the exception is passed on.
+pub fn enter<T: Send>(
+    py: Python<'_>,
+    cancel: &CancelFlag,
+    work: impl FnOnce() -> Outcome<T> + Send,
+) -> Outcome<T> {
+    py.detach(|| {
+        std::thread::scope(|scope| {
+            let (done, wait) = channel::<()>();
+            let worker = scope.spawn(move || {
+                let result = work();
+                drop(done);
+                result
+            });
+            let mut interrupted = None;
+            while let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(SIGNAL_PERIOD) {
+                if interrupted.is_none() {
+                    if let Err(error) = Python::attach(|py| py.check_signals()) {
+                        cancel.raise();
+                        interrupted = Some(error);
+                    }
+                }
+            }
+            let result = match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            interrupted.map_or(result, |error| Err(Failure::Python(error)))
+        })
+    })
+}
