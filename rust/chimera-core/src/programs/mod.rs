@@ -1,5 +1,9 @@
 //! Programs: a typed representation between Python text and WebAssembly.
 
+pub mod check;
+pub mod interpret;
 pub mod intrinsics;
 pub mod ir;
+pub mod tune;
 pub mod types;
+pub mod walk;
