@@ -4,6 +4,7 @@ pub mod check;
 pub mod interpret;
 pub mod intrinsics;
 pub mod ir;
+pub mod simplify;
 pub mod tune;
 pub mod types;
 pub mod walk;
