@@ -1,7 +1,13 @@
 //! Programs: a typed representation between Python text and WebAssembly.
 
+pub mod check;
+pub mod interpret;
 pub mod intrinsics;
 pub mod ir;
 pub mod print;
 pub mod python;
+pub mod simplify;
+pub mod store;
+pub mod tune;
 pub mod types;
+pub mod walk;

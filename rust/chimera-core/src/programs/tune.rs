@@ -1,0 +1,257 @@
+//! Tunable numbers of a program: literals of evolvable functions and tunable constants.
+//!
+//! [`parametrise`] moves them into a region that the compiled module reads at run time, so that
+//! programs which differ only in numbers share one module. The order of the slots is canonical:
+//! literals in the order of [`super::walk`], then tunable constants in the order of the program.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::interpret::EXACT_INT_MAX;
+use super::ir::{Const, Expr, Function, Global, GlobalId, GlobalValue, Program};
+use super::types::Scalar;
+use super::walk;
+use crate::error::{Error, Result};
+
+/// A program whose tunable numbers are slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parametrised {
+    /// The program with [`Expr::Parameter`] nodes in place of tunable numbers.
+    pub program: Program,
+    /// The initial value of each slot.
+    pub values: Vec<Const>,
+    /// Tunable tables and the slot of their first entry.
+    pub tables: Vec<(GlobalId, u32)>,
+}
+
+/// Where a tunable number stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {
+    /// A literal in an evolvable function.
+    Literal,
+    /// A tunable scalar constant.
+    Scalar(GlobalId),
+    /// An entry of a tunable table.
+    Table(GlobalId, u32),
+}
+
+/// A tunable number; its position in [`parameters`] is its slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its value; ints are exact.
+    pub value: f64,
+    /// Int or float.
+    pub scalar: Scalar,
+    /// Where it stands.
+    pub group: Group,
+}
+
+/// Whether a literal is tunable: a finite float, or an int that a float holds exactly.
+#[must_use]
+pub fn is_tunable(value: Const) -> bool {
+    match value {
+        Const::Bool(_) => false,
+        Const::Int(value) => (-EXACT_INT_MAX..=EXACT_INT_MAX).contains(&value),
+        Const::Float(value) => value.is_finite(),
+    }
+}
+
+/// Whether all numbers of a module-level constant are tunable.
+#[must_use]
+pub fn is_tunable_global(global: &Global) -> bool {
+    global.is_tunable
+        && match &global.value {
+            GlobalValue::Scalar(value) => is_tunable(*value),
+            GlobalValue::Table(_, values) => values.iter().copied().all(is_tunable),
+        }
+}
+
+fn slot(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn map_functions(program: &mut Program, f: &mut dyn FnMut(&mut Function)) {
+    for function in &mut program.functions {
+        f(Arc::make_mut(function));
+    }
+}
+
+/// Move every tunable number into a slot.
+#[must_use]
+pub fn parametrise(program: &Program) -> Parametrised {
+    let mut program = program.clone();
+    let (mut values, mut tables) = (Vec::new(), Vec::new());
+    map_functions(&mut program, &mut |function| {
+        if !function.is_evolvable {
+            return;
+        }
+        walk::visit_exprs_mut(&mut function.body, &mut |expr| {
+            if let Expr::Const(value) = *expr
+                && is_tunable(value)
+            {
+                *expr = Expr::Parameter(slot(values.len()), value.scalar());
+                values.push(value);
+            }
+            true
+        });
+    });
+    let mut scalars: Vec<Option<Expr>> = vec![None; program.globals.len()];
+    for ((id, global), replacement) in (0..).map(GlobalId).zip(&program.globals).zip(&mut scalars) {
+        if !is_tunable_global(global) {
+            continue;
+        }
+        match &global.value {
+            GlobalValue::Scalar(value) => {
+                *replacement = Some(Expr::Parameter(slot(values.len()), value.scalar()));
+                values.push(*value);
+            }
+            GlobalValue::Table(_, entries) => {
+                tables.push((id, slot(values.len())));
+                values.extend_from_slice(entries);
+            }
+        }
+    }
+    if scalars.iter().any(Option::is_some) {
+        map_functions(&mut program, &mut |function| {
+            walk::visit_exprs_mut(&mut function.body, &mut |expr| {
+                if let Expr::Global(id) = *expr
+                    && let Some(Some(replacement)) = scalars.get(id.0 as usize)
+                {
+                    *expr = replacement.clone();
+                }
+                true
+            });
+        });
+    }
+    Parametrised { program, values, tables }
+}
+
+fn as_float(value: Const) -> f64 {
+    match value {
+        Const::Bool(value) => f64::from(u8::from(value)),
+        #[expect(clippy::cast_precision_loss, reason = "tunable ints are exact in a float")]
+        Const::Int(value) => value as f64,
+        Const::Float(value) => value,
+    }
+}
+
+/// Every tunable number, by slot.
+#[must_use]
+pub fn parameters(program: &Program) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    let mut add = |value: Const, group| {
+        found.push(Parameter { value: as_float(value), scalar: value.scalar(), group });
+    };
+    for function in program.functions.iter().filter(|function| function.is_evolvable) {
+        walk::visit_exprs(&function.body, &mut |expr| match expr {
+            Expr::Const(value) if is_tunable(*value) => add(*value, Group::Literal),
+            _ => {}
+        });
+    }
+    for (id, global) in (0..).map(GlobalId).zip(&program.globals) {
+        if is_tunable_global(global) {
+            match &global.value {
+                GlobalValue::Scalar(value) => add(*value, Group::Scalar(id)),
+                GlobalValue::Table(_, entries) => {
+                    for (idx, value) in (0..).zip(entries) {
+                        add(*value, Group::Table(id, idx));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The number with another value of the same type: ints are rounded and kept exact.
+#[must_use]
+pub fn retyped(old: Const, value: f64) -> Const {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    match old {
+        #[expect(clippy::cast_possible_truncation, reason = "clamped first")]
+        Const::Int(_) => Const::Int(value.round_ties_even().clamp(-LIMIT, LIMIT) as i64),
+        Const::Float(_) => Const::Float(value),
+        Const::Bool(_) => old,
+    }
+}
+
+/// The program with other numbers, in the order of [`parameters`]; ints are rounded.
+///
+/// # Errors
+/// [`Error::Argument`] when the count differs or a value is not finite.
+pub fn with_parameters(program: &Program, values: &[f64]) -> Result<Program> {
+    let n = parameters(program).len();
+    if values.len() != n {
+        let (expected, got) = (format!("{n} numbers"), values.len().to_string());
+        return Err(Error::Argument { name: "values", expected, got });
+    }
+    if let Some(bad) = values.iter().find(|value| !value.is_finite()) {
+        let (expected, got) = ("finite numbers".to_owned(), bad.to_string());
+        return Err(Error::Argument { name: "values", expected, got });
+    }
+    let mut rest = values.iter();
+    Ok(map_numbers(program, &mut |old| rest.next().map_or(old, |value| retyped(old, *value))))
+}
+
+/// The program with each tunable number mapped, in the order of the slots.
+pub(crate) fn map_numbers(program: &Program, f: &mut dyn FnMut(Const) -> Const) -> Program {
+    let mut program = program.clone();
+    for function in &mut program.functions {
+        if function.is_evolvable {
+            walk::visit_exprs_mut(&mut Arc::make_mut(function).body, &mut |expr| {
+                if let Expr::Const(value) = expr
+                    && is_tunable(*value)
+                {
+                    *value = f(*value);
+                }
+                true
+            });
+        }
+    }
+    for global in &mut program.globals {
+        if is_tunable_global(global) {
+            match &mut Arc::make_mut(global).value {
+                GlobalValue::Scalar(value) => *value = f(*value),
+                GlobalValue::Table(_, entries) => {
+                    for value in entries {
+                        *value = f(*value);
+                    }
+                }
+            }
+        }
+    }
+    program
+}
+
+/// A canonical serialisation without tunable values, source lines and docstrings: equal bytes
+/// mean that the programs differ in tunable values at most.
+///
+/// # Errors
+/// [`Error::State`] when serialisation fails.
+pub fn skeleton(program: &Program) -> Result<Vec<u8>> {
+    let mut bare = parametrise(program).program;
+    map_functions(&mut bare, &mut |function| {
+        function.doc = None;
+        walk::visit_stmts_mut(&mut function.body, &mut |stmt| stmt.line = 0);
+    });
+    let zero = |value: &mut Const| *value = retyped(*value, 0.0);
+    for global in &mut bare.globals {
+        if is_tunable_global(global) {
+            match &mut Arc::make_mut(global).value {
+                GlobalValue::Scalar(value) => zero(value),
+                GlobalValue::Table(_, entries) => entries.iter_mut().for_each(zero),
+            }
+        }
+    }
+    postcard::to_stdvec(&bare)
+        .map_err(|error| Error::State { what: "a program skeleton", reason: error.to_string() })
+}
+
+/// SHA-256 of [`skeleton`].
+///
+/// # Errors
+/// [`Error::State`] when serialisation fails.
+pub fn skeleton_hash(program: &Program) -> Result<[u8; 32]> {
+    Ok(Sha256::digest(skeleton(program)?).into())
+}

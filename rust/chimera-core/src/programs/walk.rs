@@ -1,0 +1,578 @@
+//! Walks over expressions and statements: visiting, counting, editing by node index, and effects.
+//!
+//! The canonical order is pre-order: a statement's own expressions in evaluation order, then its
+//! blocks. Node indices count expressions in that order over a whole function, and every other
+//! module (slots of parameters, sites of variation) uses the same order.
+
+use super::ir::{
+    Block, Comprehension, Expr, FoldSource, Function, FunctionId, GlobalId, Iter, LocalId, Program,
+    Stmt, StmtKind, TupleSource,
+};
+use super::types::Type;
+
+macro_rules! children {
+    ($name:ident, $iter:ident, $comprehension:ident, $doc:literal $(, $mutability:tt)?) => {
+        #[doc = $doc]
+        pub fn $name<'a>(expr: &'a $($mutability)? Expr, f: &mut dyn FnMut(&'a $($mutability)? Expr)) {
+            match expr {
+                Expr::Const(_)
+                | Expr::Parameter(..)
+                | Expr::Local(_)
+                | Expr::Global(_)
+                | Expr::TableLen(_) => {}
+                Expr::Table(_, inner)
+                | Expr::Unary(_, inner)
+                | Expr::Convert(_, inner)
+                | Expr::Promote(_, inner)
+                | Expr::Len(inner)
+                | Expr::Copy(inner)
+                | Expr::Pop(inner) => f(inner),
+                Expr::Binary(_, lhs, rhs) | Expr::Logic(_, lhs, rhs) => {
+                    f(lhs);
+                    f(rhs);
+                }
+                Expr::Index(lhs, rhs) | Expr::Repeat(lhs, rhs) => {
+                    f(lhs);
+                    f(rhs);
+                }
+                Expr::Compare(first, rest) => {
+                    f(first);
+                    for (_, operand) in rest {
+                        f(operand);
+                    }
+                }
+                Expr::Select { test, then, otherwise } => {
+                    f(test);
+                    f(then);
+                    f(otherwise);
+                }
+                Expr::Intrinsic(_, args) | Expr::Call(_, args) | Expr::List(_, args) => {
+                    for arg in args {
+                        f(arg);
+                    }
+                }
+                Expr::Comprehension(inner) => $comprehension(inner, f),
+                Expr::Fold(_, FoldSource::List(list)) => f(list),
+                Expr::Fold(_, FoldSource::Generator(inner)) => $comprehension(inner, f),
+            }
+        }
+
+        fn $comprehension<'a>(
+            inner: &'a $($mutability)? Comprehension,
+            f: &mut dyn FnMut(&'a $($mutability)? Expr),
+        ) {
+            $iter(& $($mutability)? inner.iter, f);
+            if let Some(condition) = & $($mutability)? inner.condition {
+                f(condition);
+            }
+            f(& $($mutability)? inner.element);
+        }
+
+        fn $iter<'a>(iter: &'a $($mutability)? Iter, f: &mut dyn FnMut(&'a $($mutability)? Expr)) {
+            match iter {
+                Iter::Range { start, stop, step } => {
+                    f(start);
+                    f(stop);
+                    f(step);
+                }
+                Iter::List(list) | Iter::Enumerate(list) => f(list),
+                Iter::Zip(lists) => {
+                    for list in lists {
+                        f(list);
+                    }
+                }
+                Iter::Table(_) => {}
+            }
+        }
+    };
+}
+
+children!(each_child, iter_exprs, comprehension_exprs, "Call `f` on each direct operand, in order.");
+children!(
+    each_child_mut,
+    iter_exprs_mut,
+    comprehension_exprs_mut,
+    "Call `f` on each direct operand, in order, to change it.",
+    mut
+);
+
+macro_rules! statements {
+    ($exprs:ident, $blocks:ident, $iter:ident, $exprs_doc:literal, $blocks_doc:literal $(, $mutability:tt)?) => {
+        #[doc = $exprs_doc]
+        pub fn $exprs<'a>(stmt: &'a $($mutability)? Stmt, f: &mut dyn FnMut(&'a $($mutability)? Expr)) {
+            match & $($mutability)? stmt.kind {
+                StmtKind::Assign { value, .. } | StmtKind::Effect(value) | StmtKind::Assert(value) => {
+                    f(value);
+                }
+                StmtKind::Unpack { value, .. } => match value {
+                    TupleSource::Values(values) | TupleSource::Call(_, values) => {
+                        for value in values {
+                            f(value);
+                        }
+                    }
+                    TupleSource::Divmod(lhs, rhs) => {
+                        f(lhs);
+                        f(rhs);
+                    }
+                },
+                StmtKind::SetItem { list, index, value } => {
+                    f(value);
+                    f(list);
+                    f(index);
+                }
+                StmtKind::Append { list, value } => {
+                    f(list);
+                    f(value);
+                }
+                StmtKind::CallNothing(_, args)
+                | StmtKind::Return(args)
+                | StmtKind::ReturnCall(_, args) => {
+                    for arg in args {
+                        f(arg);
+                    }
+                }
+                StmtKind::If { test, .. } | StmtKind::While { test, .. } => f(test),
+                StmtKind::For { iter, .. } => $iter(iter, f),
+                StmtKind::Break | StmtKind::Continue | StmtKind::Raise(_) | StmtKind::Pass => {}
+            }
+        }
+
+        #[doc = $blocks_doc]
+        pub fn $blocks<'a>(stmt: &'a $($mutability)? Stmt, f: &mut dyn FnMut(&'a $($mutability)? Block)) {
+            match & $($mutability)? stmt.kind {
+                StmtKind::If { then, orelse, .. } => {
+                    f(then);
+                    f(orelse);
+                }
+                StmtKind::While { body, orelse, .. } | StmtKind::For { body, orelse, .. } => {
+                    f(body);
+                    f(orelse);
+                }
+                _ => {}
+            }
+        }
+    };
+}
+
+statements!(
+    stmt_exprs,
+    stmt_blocks,
+    iter_exprs,
+    "Call `f` on the statement's own root expressions, not on those of its blocks.",
+    "Call `f` on the statement's blocks."
+);
+statements!(
+    stmt_exprs_mut,
+    stmt_blocks_mut,
+    iter_exprs_mut,
+    "Call `f` on the statement's own root expressions to change them.",
+    "Call `f` on the statement's blocks to change them.",
+    mut
+);
+
+/// Call `f` on the expression and everything below it, parents first.
+pub fn visit<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
+    f(expr);
+    each_child(expr, &mut |child| visit(child, f));
+}
+
+/// Call `f` on the expression and, where it returns true, on what is below it afterwards.
+pub fn visit_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr) -> bool) {
+    if f(expr) {
+        each_child_mut(expr, &mut |child| visit_mut(child, f));
+    }
+}
+
+/// Call `f` on every statement of the block and of its nested blocks, parents first.
+pub fn visit_stmts<'a>(block: &'a [Stmt], f: &mut dyn FnMut(&'a Stmt)) {
+    for stmt in block {
+        f(stmt);
+        stmt_blocks(stmt, &mut |inner| visit_stmts(inner, f));
+    }
+}
+
+/// Call `f` on every statement, parents first, to change it.
+pub fn visit_stmts_mut(block: &mut [Stmt], f: &mut dyn FnMut(&mut Stmt)) {
+    for stmt in block {
+        f(stmt);
+        stmt_blocks_mut(stmt, &mut |inner| visit_stmts_mut(inner, f));
+    }
+}
+
+/// Call `f` on every expression of the block in canonical order.
+pub fn visit_exprs<'a>(block: &'a [Stmt], f: &mut dyn FnMut(&'a Expr)) {
+    visit_stmts(block, &mut |stmt| stmt_exprs(stmt, &mut |expr| visit(expr, f)));
+}
+
+/// Call `f` on every expression of the block in canonical order; it says whether to go below.
+pub fn visit_exprs_mut(block: &mut [Stmt], f: &mut dyn FnMut(&mut Expr) -> bool) {
+    visit_stmts_mut(block, &mut |stmt| stmt_exprs_mut(stmt, &mut |expr| visit_mut(expr, f)));
+}
+
+/// Call `f` on the block and all nested blocks in canonical order.
+pub fn visit_blocks_mut(block: &mut Block, f: &mut dyn FnMut(&mut Block)) {
+    f(block);
+    for stmt in block {
+        stmt_blocks_mut(stmt, &mut |inner| visit_blocks_mut(inner, f));
+    }
+}
+
+/// Apply `edit` to the expression with this node index; false when there is none.
+pub fn edit_at(block: &mut [Stmt], index: usize, edit: impl FnOnce(&mut Expr)) -> bool {
+    let mut edit = Some(edit);
+    let mut at = 0;
+    visit_exprs_mut(block, &mut |expr| {
+        if at == index
+            && let Some(edit) = edit.take()
+        {
+            edit(expr);
+            at += 1;
+            return false;
+        }
+        at += 1;
+        edit.is_some()
+    });
+    edit.is_none()
+}
+
+/// The expression with this node index.
+#[must_use]
+pub fn expr_at(block: &[Stmt], index: usize) -> Option<&Expr> {
+    let mut found = None;
+    let mut at = 0;
+    visit_exprs(block, &mut |expr| {
+        if at == index {
+            found = Some(expr);
+        }
+        at += 1;
+    });
+    found
+}
+
+/// Number of nodes of an expression.
+#[must_use]
+pub fn size_expr(expr: &Expr) -> usize {
+    let mut n = 0;
+    visit(expr, &mut |_| n += 1);
+    n
+}
+
+/// Number of expression nodes and statements of a block.
+#[must_use]
+pub fn size_block(block: &[Stmt]) -> usize {
+    let mut n = n_statements(block);
+    visit_exprs(block, &mut |_| n += 1);
+    n
+}
+
+/// Number of statements of a block, nested ones included.
+#[must_use]
+pub fn n_statements(block: &[Stmt]) -> usize {
+    let mut n = 0;
+    visit_stmts(block, &mut |_| n += 1);
+    n
+}
+
+/// Number of expression nodes and statements of the evolvable functions.
+#[must_use]
+pub fn size(program: &Program) -> usize {
+    let evolvable = program.functions.iter().filter(|function| function.is_evolvable);
+    evolvable.map(|function| size_block(&function.body)).sum()
+}
+
+/// Height of an expression; a leaf has 1.
+#[must_use]
+pub fn depth(expr: &Expr) -> usize {
+    let mut below = 0;
+    each_child(expr, &mut |child| below = below.max(depth(child)));
+    below + 1
+}
+
+/// Greatest expression height in a block.
+#[must_use]
+pub fn depth_block(block: &[Stmt]) -> usize {
+    let mut most = 0;
+    visit_stmts(block, &mut |stmt| {
+        stmt_exprs(stmt, &mut |expr| most = most.max(depth(expr)));
+    });
+    most
+}
+
+/// Targets of comprehensions and generators directly at this node.
+#[must_use]
+pub fn bound_here(expr: &Expr) -> &[LocalId] {
+    match expr {
+        Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) => &inner.targets,
+        _ => &[],
+    }
+}
+
+/// Locals that an expression reads and does not bind itself, sorted.
+#[must_use]
+pub fn free_locals(expr: &Expr) -> Vec<LocalId> {
+    let (mut read, mut bound) = (Vec::new(), Vec::new());
+    visit(expr, &mut |node| {
+        if let Expr::Local(id) = node {
+            read.push(*id);
+        }
+        bound.extend_from_slice(bound_here(node));
+    });
+    read.retain(|id| !bound.contains(id));
+    read.sort_unstable();
+    read.dedup();
+    read
+}
+
+/// The locals that a statement writes itself, without those of nested blocks.
+#[must_use]
+pub fn written(stmt: &Stmt) -> &[LocalId] {
+    match &stmt.kind {
+        StmtKind::Assign { target, .. } => std::slice::from_ref(target),
+        StmtKind::Unpack { targets, .. } | StmtKind::For { targets, .. } => targets,
+        _ => &[],
+    }
+}
+
+/// Call `f` on every id of a local in the function body, read, written or bound, to renumber it.
+pub fn visit_locals_mut(block: &mut [Stmt], f: &mut dyn FnMut(&mut LocalId)) {
+    visit_stmts_mut(block, &mut |stmt| {
+        match &mut stmt.kind {
+            StmtKind::Assign { target, .. } => f(target),
+            StmtKind::Unpack { targets, .. } | StmtKind::For { targets, .. } => {
+                targets.iter_mut().for_each(&mut *f);
+            }
+            _ => {}
+        }
+        stmt_exprs_mut(stmt, &mut |expr| visit_expr_locals_mut(expr, f));
+    });
+}
+
+/// Call `f` on every id of a local in the expression, read or bound, to renumber it.
+pub fn visit_expr_locals_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut LocalId)) {
+    visit_mut(expr, &mut |node| {
+        match node {
+            Expr::Local(id) => f(id),
+            Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) => {
+                inner.targets.iter_mut().for_each(&mut *f);
+            }
+            _ => {}
+        }
+        true
+    });
+}
+
+/// Call `f` on every reference to a module-level constant, to renumber it.
+pub fn visit_globals_mut(block: &mut [Stmt], f: &mut dyn FnMut(&mut GlobalId)) {
+    visit_stmts_mut(block, &mut |stmt| {
+        if let StmtKind::For { iter: Iter::Table(id), .. } = &mut stmt.kind {
+            f(id);
+        }
+        stmt_exprs_mut(stmt, &mut |expr| visit_expr_globals_mut(expr, f));
+    });
+}
+
+/// Call `f` on every reference to a module-level constant in the expression, to renumber it.
+pub fn visit_expr_globals_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut GlobalId)) {
+    visit_mut(expr, &mut |node| {
+        match node {
+            Expr::Global(id) | Expr::Table(id, _) | Expr::TableLen(id) => f(id),
+            Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) => {
+                if let Iter::Table(id) = &mut inner.iter {
+                    f(id);
+                }
+            }
+            _ => {}
+        }
+        true
+    });
+}
+
+/// Which functions mutate which of their list parameters, transitively.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effects {
+    mutated: Vec<Vec<bool>>,
+}
+
+impl Effects {
+    /// Analyse a program. Aliases are tracked per function, without regard to the order of
+    /// statements, so the answer errs towards "mutated".
+    #[must_use]
+    pub fn of(program: &Program) -> Self {
+        let mutated =
+            program.functions.iter().map(|function| vec![false; function.n_params as usize]);
+        let mut effects = Self { mutated: mutated.collect() };
+        loop {
+            let next: Vec<Vec<bool>> = program
+                .functions
+                .iter()
+                .map(|function| effects.function(program, function))
+                .collect();
+            if next == effects.mutated {
+                return effects;
+            }
+            effects.mutated = next;
+        }
+    }
+
+    /// One flag per parameter of the function.
+    #[must_use]
+    pub fn mutated(&self, id: FunctionId) -> &[bool] {
+        self.mutated.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether evaluating the expression changes nothing: no `pop`, no call that mutates an
+    /// argument. It may still trap.
+    #[must_use]
+    pub fn is_pure(&self, expr: &Expr) -> bool {
+        let mut pure = true;
+        visit(expr, &mut |node| match node {
+            Expr::Pop(_) => pure = false,
+            Expr::Call(id, _) => pure &= !self.mutated(*id).contains(&true),
+            _ => {}
+        });
+        pure
+    }
+
+    fn function(&self, program: &Program, function: &Function) -> Vec<bool> {
+        let mut aliases = Aliases::new(program, function);
+        visit_stmts(&function.body, &mut |stmt| {
+            aliases.statement(stmt);
+            stmt_exprs(stmt, &mut |root| visit(root, &mut |expr| aliases.expression(expr)));
+        });
+        let mut touched = vec![false; function.locals.len()];
+        let mut touch = |list: &Expr| {
+            for base in aliases.bases(list) {
+                if let Some(flag) = touched.get_mut(base) {
+                    *flag = true;
+                }
+            }
+        };
+        let call = |id: FunctionId, args: &[Expr], touch: &mut dyn FnMut(&Expr)| {
+            for (arg, mutated) in args.iter().zip(self.mutated(id)) {
+                if *mutated {
+                    touch(arg);
+                }
+            }
+        };
+        visit_stmts(&function.body, &mut |stmt| {
+            match &stmt.kind {
+                StmtKind::SetItem { list, .. } | StmtKind::Append { list, .. } => touch(list),
+                StmtKind::CallNothing(id, args)
+                | StmtKind::ReturnCall(id, args)
+                | StmtKind::Unpack { value: TupleSource::Call(id, args), .. } => {
+                    call(*id, args, &mut touch);
+                }
+                _ => {}
+            }
+            stmt_exprs(stmt, &mut |root| {
+                visit(root, &mut |expr| match expr {
+                    Expr::Pop(list) => touch(list),
+                    Expr::Call(id, args) => call(*id, args, &mut touch),
+                    _ => {}
+                });
+            });
+        });
+        (0..function.n_params as usize)
+            .map(|param| {
+                let root = aliases.find(param);
+                touched.iter().enumerate().any(|(idx, hit)| *hit && aliases.find(idx) == root)
+            })
+            .collect()
+    }
+}
+
+/// Which parameters of a function it may mutate, directly or through calls and aliases.
+#[must_use]
+pub fn mutated_params(program: &Program, id: FunctionId) -> Vec<bool> {
+    Effects::of(program).mutated(id).to_vec()
+}
+
+/// Classes of list locals that may share storage, as a union-find over local indices.
+struct Aliases<'a> {
+    program: &'a Program,
+    function: &'a Function,
+    parent: Vec<usize>,
+}
+
+impl<'a> Aliases<'a> {
+    fn new(program: &'a Program, function: &'a Function) -> Self {
+        Self { program, function, parent: (0..function.locals.len()).collect() }
+    }
+
+    fn find(&self, mut idx: usize) -> usize {
+        while let Some(&up) = self.parent.get(idx)
+            && up != idx
+        {
+            idx = up;
+        }
+        idx
+    }
+
+    fn unite(&mut self, local: usize, bases: &[usize]) {
+        for base in bases {
+            let (a, b) = (self.find(local), self.find(*base));
+            if let Some(slot) = self.parent.get_mut(a.max(b)) {
+                *slot = a.min(b);
+            }
+        }
+    }
+
+    /// The locals whose storage the list value of the expression may share.
+    fn bases(&self, expr: &Expr) -> Vec<usize> {
+        let is_matrix = || matches!(expr.ty(self.program, self.function), Some(Type::Matrix(_)));
+        let many = |parts: &[Expr]| parts.iter().flat_map(|part| self.bases(part)).collect();
+        match expr {
+            Expr::Local(id) => {
+                let is_list = self.function.local(*id).is_some_and(|it| it.ty.scalar().is_none());
+                if is_list { vec![id.0 as usize] } else { Vec::new() }
+            }
+            Expr::Index(list, _) | Expr::Pop(list) => self.bases(list),
+            Expr::Select { then, otherwise, .. } => [self.bases(then), self.bases(otherwise)].concat(),
+            Expr::Logic(_, lhs, rhs) => [self.bases(lhs), self.bases(rhs)].concat(),
+            Expr::Copy(list) if is_matrix() => self.bases(list),
+            Expr::List(Type::List(_), parts) | Expr::Call(_, parts) => many(parts),
+            Expr::Comprehension(inner) if is_matrix() => self.bases(&inner.element),
+            _ => Vec::new(),
+        }
+    }
+
+    fn iterate(&mut self, targets: &[LocalId], iter: &Iter) {
+        let mut bases = Vec::new();
+        iter_exprs(iter, &mut |list| bases.extend(self.bases(list)));
+        for target in targets {
+            let is_list = self.function.local(*target).is_some_and(|it| it.ty.scalar().is_none());
+            if is_list {
+                self.unite(target.0 as usize, &bases);
+            }
+        }
+    }
+
+    fn statement(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::Assign { target, value } => {
+                let bases = self.bases(value);
+                self.unite(target.0 as usize, &bases);
+            }
+            StmtKind::Unpack { targets, value: TupleSource::Values(values) } => {
+                for (target, value) in targets.iter().zip(values) {
+                    let bases = self.bases(value);
+                    self.unite(target.0 as usize, &bases);
+                }
+            }
+            StmtKind::SetItem { list, value, .. } | StmtKind::Append { list, value } => {
+                let bases = self.bases(value);
+                for base in self.bases(list) {
+                    self.unite(base, &bases);
+                }
+            }
+            StmtKind::For { targets, iter, .. } => self.iterate(targets, iter),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, expr: &Expr) {
+        if let Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) = expr {
+            self.iterate(&inner.targets, &inner.iter);
+        }
+    }
+}
