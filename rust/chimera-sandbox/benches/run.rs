@@ -31,7 +31,7 @@ const N_JOBS: usize = 10_000;
 const N_FRAMES: usize = 2_000;
 
 fn runtime(n_threads: usize, change: impl FnOnce(&mut Config)) -> Runtime {
-    assert!(!cfg!(debug_assertions), "benches need a release build");
+    const { assert!(!cfg!(debug_assertions), "benches need a release build") };
     let mut config = Config {
         n_threads,
         ..Config::default()

@@ -72,7 +72,7 @@ impl Context<'_> {
 
 impl<'m> Live<'m> {
     /// Instantiates the job's module.
-    pub fn new(context: &Context<'_>, job: &Job<'m>) -> Result<Created<'m>> {
+    pub fn create(context: &Context<'_>, job: &Job<'m>) -> Result<Created<'m>> {
         let module = job.module;
         let meter = context.meter(job, Instant::now());
         let is_engine_metered = meter.is_engine_metered;
@@ -147,7 +147,7 @@ impl<'m> Live<'m> {
         self.reset(job)?;
         let called = self.call(job, entry)?;
         let elapsed = start.elapsed();
-        self.collect(job, called, elapsed)
+        self.collect(job, &called, elapsed)
     }
 
     /// Says whether another job may use this instance after `outcome`.
@@ -259,12 +259,12 @@ impl<'m> Live<'m> {
     fn collect(
         &mut self,
         job: &Job<'_>,
-        called: wasmtime::Result<()>,
+        called: &wasmtime::Result<()>,
         elapsed: Duration,
     ) -> Result<Outcome> {
         let site = i32_of(&mut self.store, self.trap_site).and_then(|it| u32::try_from(it).ok());
         let stopped = self.store.data().meter.stopped;
-        let (status, message) = match &called {
+        let (status, message) = match called {
             Ok(()) => (Status::Ok, None),
             Err(error) => classify(stopped, error, site.is_some()),
         };

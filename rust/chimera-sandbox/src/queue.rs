@@ -60,3 +60,34 @@ impl Queue {
         self.order.get(start..end).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(n_jobs: usize, chunk: usize) -> Queue {
+        Queue {
+            order: (0..n_jobs).collect(),
+            cursor: AtomicUsize::new(0),
+            chunk,
+        }
+    }
+
+    #[test]
+    fn every_job_is_taken_once() {
+        for n_jobs in [0, 1, 15, 16, 17, 1000] {
+            let queue = queue(n_jobs, CHUNK_MAX);
+            let chunks: Vec<&[usize]> =
+                std::iter::from_fn(|| Some(queue.take()).filter(|it| !it.is_empty())).collect();
+            assert_eq!(chunks.concat(), (0..n_jobs).collect::<Vec<_>>());
+            assert!(queue.take().is_empty());
+        }
+    }
+
+    #[test]
+    fn few_jobs_wake_few_workers() {
+        assert_eq!(queue(0, 1).n_useful(8), 0);
+        assert_eq!(queue(3, 1).n_useful(8), 3);
+        assert_eq!(queue(33, 16).n_useful(8), 3);
+    }
+}

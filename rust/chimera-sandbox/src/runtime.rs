@@ -116,7 +116,12 @@ impl Runtime {
     /// [`Error::ModuleSize`], [`Error::Compile`], [`Error::Import`], [`Error::Export`] or
     /// [`Error::InitialMemory`] say what the module lacks.
     pub fn compile(&self, wasm: &[u8]) -> Result<Arc<CompiledModule>> {
-        self.compile_keyed(wasm, cache::key(wasm))
+        let key = cache::key(wasm);
+        match self.cache.get(&key) {
+            Some(module) => Ok(module),
+            // On a worker, because the compiler's need of stack depends on the module.
+            None => self.pool.install(|| self.compile_keyed(wasm, key)),
+        }
     }
 
     /// Compiles modules in parallel, equal ones once; the results are in the order of the inputs.
@@ -323,7 +328,7 @@ impl<F> Batch<'_, '_, F> {
             .filter(|live| std::ptr::eq(live.module, job.module) && !self.options.is_fresh);
         let mut live = match reused {
             Some(live) => live,
-            None => match Live::new(context, job)? {
+            None => match Live::create(context, job)? {
                 Created::Live(live) => live,
                 Created::Ended(outcome) => return Ok((outcome, None)),
             },

@@ -148,6 +148,25 @@ fn batch_is_equal_on_any_thread_count_and_fresh_or_reused() {
 }
 
 #[test]
+fn concurrent_batches_share_the_workers() {
+    let runtime = runtime(2, |_| {});
+    let expected = mixed_batch(&runtime, false);
+    std::thread::scope(|scope| {
+        let batches: Vec<_> = (0..8)
+            .map(|i| {
+                scope.spawn({
+                    let r = &runtime;
+                    move || mixed_batch(r, i % 2 == 0)
+                })
+            })
+            .collect();
+        for batch in batches {
+            assert_eq!(batch.join().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
 fn parameters_are_put_back_for_the_next_job() {
     let runtime = runtime(1, |_| {});
     let module = module(&runtime);
