@@ -7,4 +7,5 @@ pub mod ir;
 pub mod simplify;
 pub mod tune;
 pub mod types;
+pub mod vary;
 pub mod walk;
