@@ -4,6 +4,8 @@ pub mod check;
 pub mod interpret;
 pub mod intrinsics;
 pub mod ir;
+#[cfg(test)]
+mod samples;
 pub mod simplify;
 pub mod tune;
 pub mod types;

@@ -267,3 +267,47 @@ pub fn skeleton(program: &Program) -> Result<Vec<u8>> {
 pub fn skeleton_hash(program: &Program) -> Result<[u8; 32]> {
     Ok(Sha256::digest(skeleton(program)?).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::check::check;
+    use crate::programs::samples::mixed;
+
+    #[test]
+    fn values_and_slots_agree() {
+        let program = mixed();
+        let (moved, listed) = (parametrise(&program), parameters(&program));
+        assert_eq!(moved.values.len(), listed.len());
+        assert_eq!(moved.tables.len(), 1);
+        for (value, parameter) in moved.values.iter().zip(&listed) {
+            assert!((as_float(*value) - parameter.value).abs() < f64::EPSILON);
+            assert_eq!(value.scalar(), parameter.scalar);
+        }
+        let first = moved.tables[0].1 as usize;
+        assert_eq!(listed[first].group, Group::Table(moved.tables[0].0, 0));
+        check(&moved.program).unwrap();
+        assert!(parametrise(&moved.program).values.len() < moved.values.len());
+    }
+
+    #[test]
+    fn round_trip_and_skeleton() {
+        let program = mixed();
+        let values: Vec<f64> = parameters(&program).iter().map(|it| it.value).collect();
+        assert_eq!(with_parameters(&program, &values).unwrap(), program);
+        let moved: Vec<f64> = values.iter().map(|it| it * 1.5 + 1.0).collect();
+        let other = with_parameters(&program, &moved).unwrap();
+        assert_ne!(other, program);
+        assert_eq!(skeleton_hash(&other).unwrap(), skeleton_hash(&program).unwrap());
+        assert_eq!(parametrise(&other).tables, parametrise(&program).tables);
+        check(&other).unwrap();
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let program = mixed();
+        let n = parameters(&program).len();
+        assert!(with_parameters(&program, &[]).is_err());
+        assert!(with_parameters(&program, &vec![f64::NAN; n]).is_err());
+    }
+}

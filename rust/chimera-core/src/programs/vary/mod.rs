@@ -12,6 +12,8 @@ mod expressions;
 mod grow;
 mod statements;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use super::ir::{Const, Program};
 use super::simplify;
