@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::{Context, Limits};
 use super::grow::Grow;
 use crate::programs::check::{self, Layout, Place, Role, Site};
 use crate::programs::ir::{
@@ -47,28 +47,11 @@ impl<'a> Edit<'a> {
         walk::visit_stmts_mut(&mut self.function.body, &mut |stmt| {
             walk::stmt_exprs_mut(stmt, &mut simplify::settle);
         });
-        let limits = &self.context.limits;
-        let old = parent.functions.get(self.at)?;
-        let within = |new: usize, old: usize, most: usize| new <= most.max(old);
-        let fits = within(
-            walk::depth_block(&self.function.body),
-            walk::depth_block(&old.body),
-            limits.depth_max,
-        ) && within(
-            walk::n_statements(&self.function.body),
-            walk::n_statements(&old.body),
-            limits.statements_max,
-        );
-        if !fits {
-            return None;
-        }
         *self.program.functions.get_mut(self.at)? = Arc::new(self.function);
         simplify::compact(&mut self.program);
         let child = self.program;
-        let is_new = child != *parent;
-        let fits = within(walk::size(&child), walk::size(parent), limits.nodes_max)
-            && within(n_tables(&child), n_tables(parent), limits.tables_max);
-        (is_new && fits && check::check(&child).is_ok()).then_some(child)
+        let fits = fits(&child, parent, &self.context.limits) && child != *parent;
+        (fits && check::check(&child).is_ok()).then_some(child)
     }
 
     /// A random expression site that satisfies the predicate.
@@ -180,6 +163,19 @@ fn fresh(stem: &str, taken: impl Fn(&str) -> bool) -> String {
         n += 1;
     }
     name
+}
+
+/// Whether a child keeps the limits, or exceeds none of them by more than its parent does.
+pub fn fits(child: &Program, parent: &Program, limits: &Limits) -> bool {
+    let within = |new: usize, old: usize, most: usize| new <= most.max(old);
+    let functions = child.functions.iter().zip(&parent.functions).all(|(new, old)| {
+        let (new, old) = (&new.body, &old.body);
+        within(walk::depth_block(new), walk::depth_block(old), limits.depth_max)
+            && within(walk::n_statements(new), walk::n_statements(old), limits.statements_max)
+    });
+    functions
+        && within(walk::size(child), walk::size(parent), limits.nodes_max)
+        && within(n_tables(child), n_tables(parent), limits.tables_max)
 }
 
 /// Tunable tables of a program.

@@ -142,7 +142,8 @@ pub fn apply(
     match operator {
         Operator::Simplify => {
             let child = simplify::simplify(parent);
-            return (child != *parent).then_some(child);
+            let fits = child != *parent && edit::fits(&child, parent, &context.limits);
+            return fits.then_some(child);
         }
         Operator::Constant => return constants::noise(parent, stream),
         Operator::ConstantScale => return constants::scale(parent, stream),
