@@ -18,14 +18,22 @@ pub const CELL_MAX: Cell = [15, 7, 3];
 
 /// Half-octaves of the program size.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the buckets"
+)]
 pub fn size_bucket(size: u32) -> u8 {
     (2.0 * f64::from(size.max(1)).log2()).floor().clamp(0.0, f64::from(CELL_MAX[0])) as u8
 }
 
 /// Eighths of the share of probe pairs that candidate and baseline order alike.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the buckets"
+)]
 pub fn agreement_bucket(agreement: f64) -> u8 {
     (8.0 * agreement).floor().clamp(0.0, f64::from(CELL_MAX[1])) as u8
 }

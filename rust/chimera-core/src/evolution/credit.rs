@@ -57,12 +57,12 @@ impl Credit {
 
     /// Draws an operator among the first `n`.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a handful of operators")]
     pub fn choose(&self, n: usize, stream: &mut Stream) -> Option<usize> {
         let accounts = self.accounts.get(..n)?;
         let total: f64 = accounts.iter().map(|account| account.quality).sum();
         let uniform = FLOOR / n as f64;
-        let weight = |account: &Account| uniform + (1.0 - FLOOR) * account.quality / total.max(1e-12);
+        let weight =
+            |account: &Account| uniform + (1.0 - FLOOR) * account.quality / total.max(1e-12);
         let weights: Vec<f64> = accounts.iter().map(weight).collect();
         stream.weighted(&weights)
     }

@@ -56,7 +56,7 @@ impl Search {
         }
         let gains = std::mem::take(&mut self.gains);
         self.tuners.settle(&gains, self.n_instances, &self.settings, self.generation);
-        if self.generation > 0 && self.generation % self.settings.migration_interval == 0 {
+        if self.generation > 0 && self.generation.is_multiple_of(self.settings.migration_interval) {
             self.islands.migrate();
         }
         self.store.prune(&self.alive());
@@ -68,7 +68,11 @@ impl Search {
             n_traps: counters.n_traps,
             n_duplicates: counters.n_duplicates,
             best_score: self.settings.direction.loss(self.store.loss(self.best)),
-            improvements: counters.improvements.iter().filter_map(|id| self.candidate(*id)).collect(),
+            improvements: counters
+                .improvements
+                .iter()
+                .filter_map(|id| self.candidate(*id))
+                .collect(),
         }
     }
 
@@ -77,16 +81,23 @@ impl Search {
         alive.extend(self.counters.improvements.iter().copied());
         alive.extend(self.archive.iter().map(|(_, elite)| elite.record));
         alive.extend(self.islands.members().iter().flatten().map(|member| member.record));
-        alive.extend(self.tuners.pool.iter().flat_map(|tuner| tuner.record.into_iter().chain([tuner.parent])));
-        alive.extend(self.tuners.waiting.iter().flat_map(|w| w.record.into_iter().chain([w.parent])));
+        alive.extend(
+            self.tuners
+                .pool
+                .iter()
+                .flat_map(|tuner| tuner.record.into_iter().chain([tuner.parent])),
+        );
+        alive.extend(
+            self.tuners.waiting.iter().flat_map(|w| w.record.into_iter().chain([w.parent])),
+        );
         alive
     }
 
     /// Keeps a runner that saw every instance and won a place; returns its id.
-    #[expect(clippy::cast_precision_loss, reason = "instances are far fewer than 2**52")]
     fn settle(&mut self, runner: &Runner) -> Option<RecordId> {
         let is_baseline = runner.origin == Origin::Baseline;
-        let complete = if runner.progress == Progress::Racing { runner.ledger.complete() } else { None };
+        let complete =
+            if runner.progress == Progress::Racing { runner.ledger.complete() } else { None };
         let losses = match complete {
             Some(losses) => losses,
             None if is_baseline => vec![f64::INFINITY; self.n_selection()],
@@ -103,7 +114,9 @@ impl Search {
         let parent = runner.parents.first().copied();
         let parent_loss = parent.map_or(f64::INFINITY, |parent| self.store.loss(parent));
         let previous = match runner.origin {
-            Origin::Tuned(id) => self.tuners.get(id).map_or(parent_loss, |tuner| tuner.loss.min(parent_loss)),
+            Origin::Tuned(id) => {
+                self.tuners.get(id).map_or(parent_loss, |tuner| tuner.loss.min(parent_loss))
+            }
             _ => f64::NEG_INFINITY,
         };
         let member = |record| Member { record, loss, signature: runner.behaviour.signature };
@@ -152,7 +165,14 @@ impl Search {
         }
     }
 
-    fn note_success(&mut self, runner: &Runner, id: RecordId, loss: f64, parent_loss: f64, is_best: bool) {
+    fn note_success(
+        &mut self,
+        runner: &Runner,
+        id: RecordId,
+        loss: f64,
+        parent_loss: f64,
+        is_best: bool,
+    ) {
         let gain = parent_loss - loss;
         let gain = if gain.is_finite() { gain } else { 0.0 };
         let mut operator = usize::from(runner.operator);
@@ -161,7 +181,8 @@ impl Search {
         {
             if loss < tuner.loss.min(parent_loss) {
                 let before = tuner.loss.min(parent_loss);
-                let relative = (before - loss) / before.abs().max(loss.abs()).max(f64::MIN_POSITIVE);
+                let relative =
+                    (before - loss) / before.abs().max(loss.abs()).max(f64::MIN_POSITIVE);
                 self.gains.push((tuner.id, if relative.is_finite() { relative } else { 1.0 }));
             }
             // The first success of a trial belongs to the operator that made the skeleton.
@@ -175,7 +196,13 @@ impl Search {
             }
         }
         self.credit.accepted(operator, gain);
-        let reward = if is_best { 1.0 } else if gain > 0.0 { 0.5 } else { 0.1 };
+        let reward = if is_best {
+            1.0
+        } else if gain > 0.0 {
+            0.5
+        } else {
+            0.1
+        };
         self.credit.reward(operator, reward);
     }
 
@@ -230,21 +257,18 @@ impl Search {
     /// Enters what the tuners found: the centre of their distribution and their best last sample.
     fn propose(&mut self, proposals: &[Proposal], centres: &[u64]) {
         let operator = u16::try_from(self.credit.accounts().len().saturating_sub(2)).unwrap_or(0);
-        let mut entries: Vec<(u64, Vec<f64>, Vec<(u32, f64)>)> = Vec::new();
         // A best sample is luck unless it was measured on all that counts; the centre is not.
         let n_selection = self.n_selection();
         let is_selected = |known: &(u32, f64)| (known.0 as usize) < n_selection;
-        let is_measured = |p: &&Proposal| p.known.len() == n_selection && p.known.iter().all(is_selected);
-        for proposal in proposals.iter().filter(is_measured) {
-            entries.push((proposal.tuner, proposal.values.clone(), proposal.known.clone()));
-        }
-        for id in centres {
-            if let Some(tuner) = self.tuners.get(*id) {
-                entries.push((*id, tuner.strategy.centre(), Vec::new()));
-            }
-        }
-        entries.sort_by_key(|(id, _, _)| *id);
-        for (id, values, known) in entries {
+        let is_measured =
+            |p: &&Proposal| p.known.len() == n_selection && p.known.iter().all(is_selected);
+        let mut entries: Vec<Proposal> = proposals.iter().filter(is_measured).cloned().collect();
+        entries.extend(centres.iter().filter_map(|id| {
+            let values = self.tuners.get(*id)?.strategy.centre();
+            Some(Proposal { tuner: *id, values, known: Vec::new() })
+        }));
+        entries.sort_by_key(|entry| entry.tuner);
+        for Proposal { tuner: id, values, known } in entries {
             let Some(tuner) = self.tuners.get(id) else { continue };
             let Ok(program) = tune::with_parameters(&tuner.program, &values) else { continue };
             if !self.seen.insert(&identity(&program)) {
@@ -253,7 +277,8 @@ impl Search {
             let parents = vec![tuner.record.unwrap_or(tuner.parent)];
             let operator = if tuner.record.is_none() { tuner.operator } else { operator };
             let origin = Origin::Tuned(id);
-            let mut runner = Runner::new(program, parents, operator, origin, tuner.island, self.n_selection());
+            let mut runner =
+                Runner::new(program, parents, operator, origin, tuner.island, self.n_selection());
             for (instance, loss) in known {
                 runner.ledger.set(instance, loss);
             }
@@ -269,6 +294,7 @@ impl Search {
         let island = slot % self.settings.n_islands;
         let elites: Vec<RecordId> = self.archive.iter().map(|(_, elite)| elite.record).collect();
         let n_operators = self.credit.accounts().len().saturating_sub(2);
+        let context = space::context(&self.settings, &self.probes);
         for _ in 0..self.settings.n_attempts_max {
             let pick = |stream: &mut Stream| {
                 if stream.chance(self.settings.archive_share) {
@@ -282,17 +308,12 @@ impl Search {
             let mate = mate_id.and_then(|id| self.store.get(id));
             let Some(operator) = self.credit.choose(n_operators, &mut stream) else { return };
             let mate_program = mate.as_ref().map(|mate| mate.program.as_ref());
-            let child = space::vary(
-                operator,
-                &parent.program,
-                mate_program,
-                self.settings.n_parameters_max,
-                self.settings.size_max,
-                &mut stream,
-            );
+            let child = space::vary(operator, &parent.program, mate_program, &context, &mut stream);
             let Some(child) = child else { continue };
             let n_parameters = tune::parameters(&child).len();
-            if walk::size(&child) > self.settings.size_max || n_parameters > self.settings.n_parameters_max {
+            if walk::size(&child) > self.settings.size_max
+                || n_parameters > self.settings.n_parameters_max
+            {
                 continue;
             }
             if !self.seen.insert(&identity(&child)) {
@@ -302,7 +323,14 @@ impl Search {
             let parents = std::iter::once(parent_id).chain(mate_id).collect();
             let tag = u16::try_from(operator).unwrap_or(0);
             let home = u32::try_from(island).unwrap_or(0);
-            self.runners.push(Runner::new(child, parents, tag, Origin::Bred, home, self.n_selection()));
+            self.runners.push(Runner::new(
+                child,
+                parents,
+                tag,
+                Origin::Bred,
+                home,
+                self.n_selection(),
+            ));
             self.counters.n_candidates += 1;
             self.credit.tried(operator);
             return;

@@ -50,7 +50,6 @@ pub struct Behaviour {
 /// Probe pairs compared at most.
 const N_PAIRS_MAX: usize = 2048;
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2**52")]
 impl Behaviour {
     /// Describes outputs (NaN where the call trapped) against those of the baseline.
     #[must_use]
@@ -70,7 +69,6 @@ impl Behaviour {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "at most N_PAIRS_MAX pairs")]
 fn agreement(outputs: &[f64], baseline: &[f64]) -> f64 {
     let both: Vec<(f64, f64)> = outputs.iter().copied().zip(baseline.iter().copied()).collect();
     let mut n_pairs = 0_usize;
@@ -86,7 +84,6 @@ fn agreement(outputs: &[f64], baseline: &[f64]) -> f64 {
     if n_pairs == 0 { 0.0 } else { n_alike as f64 / n_pairs as f64 }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "probe outputs are few")]
 fn spread(outputs: &[f64]) -> f64 {
     let finite: Vec<f64> = outputs.iter().copied().filter(|output| output.is_finite()).collect();
     let n = finite.len().max(1) as f64;

@@ -42,7 +42,10 @@ fn intern<'a, T: std::hash::Hash + Eq>(
 }
 
 /// Writes the programs.
-pub fn serialize<S: Serializer>(programs: &[Arc<Program>], serializer: S) -> Result<S::Ok, S::Error> {
+pub fn serialize<S: Serializer>(
+    programs: &[Arc<Program>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut pool = PoolRef { functions: Vec::new(), globals: Vec::new(), programs: Vec::new() };
     let mut functions = HashMap::new();
     let mut globals = HashMap::new();
@@ -57,7 +60,9 @@ pub fn serialize<S: Serializer>(programs: &[Arc<Program>], serializer: S) -> Res
 }
 
 /// Reads what [`serialize`] wrote.
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<Program>>, D::Error> {
+pub fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Arc<Program>>, D::Error> {
     let pool = Pool::deserialize(deserializer)?;
     let functions: Vec<Arc<Function>> = pool.functions.into_iter().map(Arc::new).collect();
     let globals: Vec<Arc<Global>> = pool.globals.into_iter().map(Arc::new).collect();

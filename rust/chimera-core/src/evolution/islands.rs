@@ -65,9 +65,10 @@ impl Islands {
         if members.len() < self.capacity {
             return Some(members.len());
         }
-        let worst = members.iter().enumerate().max_by(|a, b| {
-            a.1.loss.total_cmp(&b.1.loss).then(b.1.record.cmp(&a.1.record))
-        });
+        let worst = members
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.loss.total_cmp(&b.1.loss).then(b.1.record.cmp(&a.1.record)));
         worst.filter(|(_, member)| newcomer.loss < member.loss).map(|(slot, _)| slot)
     }
 
@@ -105,7 +106,8 @@ impl Islands {
     /// Sends a copy of every island's best to the next island on the ring.
     pub fn migrate(&mut self) {
         let best = |members: &Vec<Member>| {
-            let order = |a: &&Member, b: &&Member| a.loss.total_cmp(&b.loss).then(b.record.cmp(&a.record));
+            let order =
+                |a: &&Member, b: &&Member| a.loss.total_cmp(&b.loss).then(b.record.cmp(&a.record));
             members.iter().min_by(order).copied()
         };
         let travellers: Vec<Option<Member>> = self.members.iter().map(best).collect();

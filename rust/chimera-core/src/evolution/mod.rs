@@ -17,6 +17,8 @@ mod snapshot;
 pub mod space;
 pub mod store;
 pub mod strategy;
+#[cfg(test)]
+mod tests;
 pub mod tuner;
 
 pub use search::{Batch, Candidate, Measured, Probe, Request, Search, Step};

@@ -70,7 +70,6 @@ impl Comparison {
 /// The spread of the differences is shrunk towards the spread of the rival's own losses with the weight of
 /// one observation, so that one or two instances alone decide only clear cases.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "instances are far fewer than 2**52")]
 pub fn compare(candidate: &Ledger, rival: &[f64]) -> Comparison {
     let pairs = candidate.losses.iter().zip(rival);
     let differences: Vec<f64> = pairs.filter_map(|(a, b)| a.map(|a| a - b)).collect();
@@ -81,7 +80,8 @@ pub fn compare(candidate: &Ledger, rival: &[f64]) -> Comparison {
     let mean = differences.iter().sum::<f64>() / n;
     let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();
     let rival_mean = rival.iter().sum::<f64>() / rival.len() as f64;
-    let prior: f64 = rival.iter().map(|x| (x - rival_mean).powi(2)).sum::<f64>() / rival.len() as f64;
+    let prior: f64 =
+        rival.iter().map(|x| (x - rival_mean).powi(2)).sum::<f64>() / rival.len() as f64;
     let is_complete = differences.len() == rival.len();
     let error = if is_complete { 0.0 } else { ((squares + prior) / n / n).sqrt() };
     Comparison { mean, error, is_equal: differences.iter().all(|d| *d == 0.0) }

@@ -56,7 +56,14 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(program: Program, parents: Vec<RecordId>, operator: u16, origin: Origin, island: u32, n_instances: usize) -> Self {
+    pub(crate) fn new(
+        program: Program,
+        parents: Vec<RecordId>,
+        operator: u16,
+        origin: Origin,
+        island: u32,
+        n_instances: usize,
+    ) -> Self {
         let n_parameters = tune::parameters(&program).len();
         Self {
             identity: identity(&program),

@@ -22,7 +22,7 @@ use super::space;
 use super::store::{BASELINE, Record, RecordId, Store};
 use super::tuner::{Burst, Proposal, Tuners, slot_values};
 use crate::programs::ir::{Const, Program};
-use crate::programs::tune;
+use crate::programs::tune::{self, Parametrised};
 use crate::{Error, Result};
 
 /// One objective call.
@@ -49,7 +49,7 @@ pub struct Probe {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Distinct skeletons, parametrised.
-    pub programs: Vec<Arc<Program>>,
+    pub programs: Vec<Arc<Parametrised>>,
     /// Hash of each skeleton, for caches of compiled modules.
     pub keys: Vec<[u8; 32]>,
     /// Objective calls.
@@ -130,6 +130,7 @@ pub struct Search {
     pub(crate) settings: Settings,
     pub(crate) baseline: Arc<Program>,
     pub(crate) baseline_outputs: Vec<f64>,
+    pub(crate) probes: Vec<Vec<Vec<Const>>>,
     pub(crate) n_instances: usize,
     pub(crate) store: Store,
     pub(crate) archive: Archive,
@@ -170,7 +171,7 @@ impl Skeletons {
         let key = tune::skeleton_hash(program).unwrap_or_default();
         let next = u32::try_from(self.batch.programs.len()).unwrap_or(u32::MAX);
         *self.known.entry(key).or_insert_with(|| {
-            self.batch.programs.push(Arc::new(tune::parametrise(program).program));
+            self.batch.programs.push(Arc::new(tune::parametrise(program)));
             self.batch.keys.push(key);
             next
         })
@@ -180,14 +181,26 @@ impl Skeletons {
 impl Search {
     /// Starts a search from a baseline program over `n_instances` training instances.
     ///
+    /// `probes` are, per function of the program, observed argument tuples (scalar parameters only);
+    /// variation takes the ranges of its tables from them.
+    ///
     /// # Errors
     /// [`Error::Argument`] when there is no instance or a setting is out of range.
-    pub fn new(baseline: Program, n_instances: usize, settings: Settings) -> Result<Self> {
+    pub fn new(
+        baseline: Program,
+        n_instances: usize,
+        probes: Vec<Vec<Vec<Const>>>,
+        settings: Settings,
+    ) -> Result<Self> {
         settings.check()?;
         let n_instances_u32 = u32::try_from(n_instances).unwrap_or(0);
         if n_instances_u32 == 0 {
             let expected = "1 to 4294967295 training instances".to_owned();
-            return Err(Error::Argument { name: "n_instances", expected, got: n_instances.to_string() });
+            return Err(Error::Argument {
+                name: "n_instances",
+                expected,
+                got: n_instances.to_string(),
+            });
         }
         let mut names = space::operators();
         names.extend(["tune", "baseline"]);
@@ -199,6 +212,7 @@ impl Search {
         Ok(Self {
             baseline: Arc::clone(&runner.program),
             baseline_outputs: Vec::new(),
+            probes,
             n_instances,
             store: Store::new(settings.store_capacity),
             archive: Archive::default(),
@@ -341,8 +355,11 @@ impl Search {
         let stage = self.order.get(..self.stage_end()).unwrap_or(&self.order);
         for (idx, runner) in self.runners.iter().enumerate() {
             if runner.progress == Progress::Racing {
-                let unknown = stage.iter().filter(|instance| runner.ledger.get(**instance).is_none());
-                tasks.extend(unknown.map(|instance| Task::Race { runner: idx, instance: *instance }));
+                let unknown =
+                    stage.iter().filter(|instance| runner.ledger.get(**instance).is_none());
+                tasks.extend(
+                    unknown.map(|instance| Task::Race { runner: idx, instance: *instance }),
+                );
             }
         }
         for (burst, content) in self.bursts.iter().enumerate() {
@@ -413,13 +430,22 @@ impl Search {
         let tasks = self.tasks();
         if results.len() != tasks.len() {
             let expected = format!("{} results, one per request", tasks.len());
-            return Err(Error::Argument { name: "results", expected, got: results.len().to_string() });
+            return Err(Error::Argument {
+                name: "results",
+                expected,
+                got: results.len().to_string(),
+            });
         }
         let is_racing = |runner: &&Runner| runner.progress == Progress::Racing;
-        let n_probes = if self.round == 0 { self.runners.iter().filter(is_racing).count() } else { 0 };
+        let n_probes =
+            if self.round == 0 { self.runners.iter().filter(is_racing).count() } else { 0 };
         if outputs.len() != n_probes {
             let expected = format!("{n_probes} rows, one per probe");
-            return Err(Error::Argument { name: "outputs", expected, got: outputs.len().to_string() });
+            return Err(Error::Argument {
+                name: "outputs",
+                expected,
+                got: outputs.len().to_string(),
+            });
         }
         self.observe(outputs);
         self.learn(&tasks, results);
@@ -441,7 +467,8 @@ impl Search {
     }
 
     fn learn(&mut self, tasks: &[Task], results: &[Measured]) {
-        let empty = |burst: &Burst| vec![vec![f64::NAN; burst.instances.len()]; burst.samples.len()];
+        let empty =
+            |burst: &Burst| vec![vec![f64::NAN; burst.instances.len()]; burst.samples.len()];
         let mut losses: Vec<Vec<Vec<f64>>> = self.bursts.iter().map(empty).collect();
         for (task, result) in tasks.iter().zip(results) {
             self.n_evaluations += 1;
@@ -520,7 +547,8 @@ impl Search {
         }
         let is_worse = match (runner.origin, self.archive.get(runner.cell)) {
             (Origin::Bred, Some(elite)) => {
-                let against_elite = rival(elite.record).map(|losses| compare(&runner.ledger, losses));
+                let against_elite =
+                    rival(elite.record).map(|losses| compare(&runner.ledger, losses));
                 against_parent.is_worse(width)
                     && against_elite.is_none_or(|against| against.is_worse(width))
             }

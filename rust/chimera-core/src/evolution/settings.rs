@@ -142,7 +142,8 @@ impl Settings {
         at_least("minibatch_max", self.minibatch_max, self.minibatch)?;
         at_least("n_rounds_min", self.n_rounds_min, 1)?;
         at_least("migration_interval", usize::try_from(self.migration_interval).unwrap_or(1), 1)?;
-        for (name, got) in [("race_width", self.race_width), ("archive_share", self.archive_share)] {
+        for (name, got) in [("race_width", self.race_width), ("archive_share", self.archive_share)]
+        {
             if !(got.is_finite() && got >= 0.0) {
                 return Err(Error::Argument {
                     name,

@@ -75,7 +75,8 @@ impl Search {
             return Err(unreadable("it was started from another program"));
         }
         if n_instances != self.n_instances {
-            let reason = format!("it has {} training instances, the task {n_instances}", self.n_instances);
+            let reason =
+                format!("it has {} training instances, the task {n_instances}", self.n_instances);
             return Err(unreadable(reason));
         }
         Ok(())

@@ -1,7 +1,17 @@
 //! The seam between evolution and the variation of programs.
 
-use crate::programs::ir::Program;
+use super::settings::Settings;
+use crate::programs::ir::{Const, Program};
 use crate::rng::Stream;
+
+/// What variation may know besides the program.
+pub struct Context;
+
+/// The bounds and observations that variation works with.
+#[must_use]
+pub fn context(_settings: &Settings, _probes: &[Vec<Vec<Const>>]) -> Context {
+    Context
+}
 
 /// Names of the structural operators, in a fixed order.
 #[must_use]
@@ -11,8 +21,13 @@ pub fn operators() -> Vec<&'static str> {
 
 /// A child of `parent`; `None` when the operator found nothing to do.
 #[must_use]
-pub fn vary(operator: usize, parent: &Program, mate: Option<&Program>, n_parameters_max: usize, size_max: usize, stream: &mut Stream) -> Option<Program> {
-    let _ = (mate, n_parameters_max, size_max);
+pub fn vary(
+    operator: usize,
+    parent: &Program,
+    _mate: Option<&Program>,
+    _context: &Context,
+    stream: &mut Stream,
+) -> Option<Program> {
     stub::vary(operator, parent, stream)
 }
 
@@ -74,21 +89,36 @@ mod stub {
                     is_tunable: true,
                 }));
                 let table = Expr::Table(gid, Box::new(idx));
-                if operator == 0 { Expr::Binary(Binary::Add, Box::new(old), Box::new(table)) } else { table }
+                if operator == 0 {
+                    Expr::Binary(Binary::Add, Box::new(old), Box::new(table))
+                } else {
+                    table
+                }
             }
             2 => Expr::float((stream.normal() * 10.0).round() / 10.0),
             3 => match old {
                 Expr::Binary(_, a, b) => {
-                    let op = [Binary::Add, Binary::Sub, Binary::Mul, Binary::TrueDiv][stream.below(4)];
+                    let op =
+                        [Binary::Add, Binary::Sub, Binary::Mul, Binary::TrueDiv][stream.below(4)];
                     Expr::Binary(op, a, b)
                 }
                 other => {
-                    let op = [Intrinsic::Sin, Intrinsic::Cos, Intrinsic::Exp, Intrinsic::Fabs, Intrinsic::Sqrt][stream.below(5)];
+                    let op = [
+                        Intrinsic::Sin,
+                        Intrinsic::Cos,
+                        Intrinsic::Exp,
+                        Intrinsic::Fabs,
+                        Intrinsic::Sqrt,
+                    ][stream.below(5)];
                     Expr::Intrinsic(op, vec![other])
                 }
             },
             _ => {
-                let l = if stream.chance(0.5) { Expr::float(1.0) } else { leaf(&program, &function, stream)? };
+                let l = if stream.chance(0.5) {
+                    Expr::float(1.0)
+                } else {
+                    leaf(&program, &function, stream)?
+                };
                 let op = [Binary::Add, Binary::Sub, Binary::Mul, Binary::TrueDiv][stream.below(4)];
                 Expr::Binary(op, Box::new(old), Box::new(l))
             }

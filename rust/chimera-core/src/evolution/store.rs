@@ -193,7 +193,8 @@ impl Store {
         let unrelated = self.ids.iter().filter(|id| !protected(id) && !ancestors.contains(id));
         let related = self.ids.iter().filter(|id| !protected(id) && ancestors.contains(id));
         let n_dropped = self.len() - self.capacity * 3 / 4;
-        let dropped: BTreeSet<RecordId> = unrelated.chain(related).take(n_dropped).copied().collect();
+        let dropped: BTreeSet<RecordId> =
+            unrelated.chain(related).take(n_dropped).copied().collect();
         self.remove(&dropped);
     }
 

@@ -43,7 +43,6 @@ const INTEGER_SPREAD_MIN: f64 = 0.3;
 /// Values stay within this magnitude.
 const VALUE_MAX: f64 = 1e12;
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2**52")]
 const fn count(n: usize) -> f64 {
     n as f64
 }
@@ -54,7 +53,11 @@ impl Strategy {
     pub fn new(coordinates: Vec<Coordinate>, n_samples_min: usize) -> Self {
         let n = coordinates.len();
         let default = 4.0 + (3.0 * count(n.max(1)).ln()).floor();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive count"
+        )]
         let n_samples = (default as usize).max(n_samples_min).max(4);
         Self {
             mean: vec![0.0; n],
@@ -159,12 +162,18 @@ impl Strategy {
     }
 
     /// Chooses the step size: the weighted geometric mean of the scales of the better samples.
-    fn first_step(&mut self, points: &[Vec<f64>], losses: &[f64], weights: &[f64], reference: Option<f64>) {
+    fn first_step(
+        &mut self,
+        points: &[Vec<f64>],
+        losses: &[f64],
+        weights: &[f64],
+        reference: Option<f64>,
+    ) {
         let mut weights = weights.to_vec();
         let reference = reference.unwrap_or(f64::INFINITY);
         if losses.iter().any(|loss| *loss < reference) {
             for (weight, loss) in weights.iter_mut().zip(losses) {
-                if !(*loss < reference) {
+                if loss.is_nan() || *loss >= reference {
                     *weight = 0.0;
                 }
             }
@@ -176,7 +185,8 @@ impl Strategy {
         }
         self.sigma = SCALE_LOW * 10_f64.powf(SCALE_DECADES * level);
         for (idx, mean) in self.mean.iter_mut().enumerate() {
-            let shift = weighted(points, &weights, |point| point.get(idx).map_or(0.0, |x| x - *mean));
+            let shift =
+                weighted(points, &weights, |point| point.get(idx).map_or(0.0, |x| x - *mean));
             *mean += shift / total.max(f64::MIN_POSITIVE);
         }
     }
@@ -195,7 +205,8 @@ impl Strategy {
         let mut norm = 0.0;
         let mut shifts = Vec::with_capacity(self.mean.len());
         for (idx, mean) in self.mean.iter_mut().enumerate() {
-            let shift = weighted(points, weights, |point| point.get(idx).map_or(0.0, |x| x - *mean));
+            let shift =
+                weighted(points, weights, |point| point.get(idx).map_or(0.0, |x| x - *mean));
             let variance = self.variances.get(idx).copied().unwrap_or(1.0);
             let square = weighted(points, weights, |point| {
                 point.get(idx).map_or(0.0, |x| (x - *mean).powi(2))
@@ -203,7 +214,8 @@ impl Strategy {
             *mean += shift;
             if let Some(path) = self.path_sigma.get_mut(idx) {
                 *path *= 1.0 - c_sigma;
-                *path += (c_sigma * (2.0 - c_sigma) * mass).sqrt() * shift / (self.sigma * variance.sqrt());
+                *path += (c_sigma * (2.0 - c_sigma) * mass).sqrt() * shift
+                    / (self.sigma * variance.sqrt());
                 norm += *path * *path;
             }
             shifts.push((shift / self.sigma, square / (self.sigma * self.sigma)));
@@ -232,7 +244,9 @@ fn tied_weights(losses: &[f64]) -> Vec<f64> {
     let n = losses.len();
     let half = count(n) / 2.0;
     let rank_weight = |rank: usize| ((half + 0.5).ln() - count(rank + 1).ln()).max(0.0);
-    let key = |idx: &usize| losses.get(*idx).copied().filter(|loss| !loss.is_nan()).unwrap_or(f64::INFINITY);
+    let key = |idx: &usize| {
+        losses.get(*idx).copied().filter(|loss| !loss.is_nan()).unwrap_or(f64::INFINITY)
+    };
     let mut ranking: Vec<usize> = (0..n).collect();
     ranking.sort_by(|a, b| key(a).total_cmp(&key(b)).then(a.cmp(b)));
     let mut weights = vec![0.0; n];
@@ -280,7 +294,10 @@ mod tests {
     #[test]
     fn strategy_solves_an_axis_parallel_ellipsoid() {
         let ellipsoid = |x: &[f64], _| {
-            x.iter().zip(0_i32..).map(|(x, idx)| 1e4_f64.powf(f64::from(idx) / 9.0) * x * x).sum::<f64>()
+            x.iter()
+                .zip(0_i32..)
+                .map(|(x, idx)| 1e4_f64.powf(f64::from(idx) / 9.0) * x * x)
+                .sum::<f64>()
         };
         let x = run(Strategy::new(coordinates(10), 0), 800, ellipsoid);
         assert!(ellipsoid(&x, 0) < 1e-9, "{}", ellipsoid(&x, 0));
@@ -289,7 +306,9 @@ mod tests {
     #[test]
     fn strategy_improves_a_noisy_stepwise_table() {
         let target: Vec<f64> = (0..100).map(|idx| f64::from(idx % 7)).collect();
-        let clean = |x: &[f64]| x.iter().zip(&target).map(|(x, t)| ((x - t) * 2.0).round().abs()).sum::<f64>();
+        let clean = |x: &[f64]| {
+            x.iter().zip(&target).map(|(x, t)| ((x - t) * 2.0).round().abs()).sum::<f64>()
+        };
         let noisy = |x: &[f64], step| {
             let bits = x.iter().fold(step, |hash: u64, x| hash.rotate_left(5) ^ x.to_bits());
             clean(x) + 5.0 * Stream::new(bits, step, 1).normal()

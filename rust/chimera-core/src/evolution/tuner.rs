@@ -181,9 +181,8 @@ impl Tuners {
     /// Queues a skeleton; the queue keeps the most promising, tables first among equals.
     pub fn wait(&mut self, waiting: Waiting, settings: &Settings) {
         self.waiting.push(waiting);
-        self.waiting.sort_by(|a, b| {
-            a.merit.total_cmp(&b.merit).then(b.n_parameters.cmp(&a.n_parameters))
-        });
+        self.waiting
+            .sort_by(|a, b| a.merit.total_cmp(&b.merit).then(b.n_parameters.cmp(&a.n_parameters)));
         self.waiting.truncate(settings.n_waiting_max);
     }
 
@@ -201,13 +200,14 @@ impl Tuners {
         // A settled tuner that never gained only runs while nothing waits for a trial.
         let deserves = |t: &&Tuner| t.trial_left == 0 && (t.gain > 0.0 || self.waiting.is_empty());
         let mut settled: Vec<&Tuner> = self.pool.iter().filter(deserves).collect();
-        settled.sort_by(|a, b| a.loss.total_cmp(&b.loss).then(b.gain.total_cmp(&a.gain)).then(a.id.cmp(&b.id)));
+        settled.sort_by(|a, b| {
+            a.loss.total_cmp(&b.loss).then(b.gain.total_cmp(&a.gain)).then(a.id.cmp(&b.id))
+        });
         let n_idle = settings.n_trials_active.saturating_sub(self.active.len());
         let n_settled = settings.n_tuners_active + n_idle;
         for slot in 0..n_settled.min(settled.len()) {
             let top = settled.iter().map(|tuner| tuner.gain).fold(1e-12, f64::max);
             let weight = |(rank, tuner): (usize, &&Tuner)| {
-                #[expect(clippy::cast_precision_loss, reason = "a rank in a small pool")]
                 let rank = rank as f64;
                 tuner.gain / top + 0.5 / (1.0 + rank)
             };
@@ -240,18 +240,28 @@ impl Tuners {
     }
 
     /// Notes how much each active tuner gained in a generation, then drops what does not deserve more.
-    pub fn settle(&mut self, gains: &[(u64, f64)], n_instances: usize, settings: &Settings, generation: u64) {
+    pub fn settle(
+        &mut self,
+        gains: &[(u64, f64)],
+        n_instances: usize,
+        settings: &Settings,
+        generation: u64,
+    ) {
         let minibatch_max = settings.tuning(n_instances).len().min(settings.minibatch_max);
         let best = self.pool.iter().map(|tuner| tuner.loss).fold(f64::INFINITY, f64::min);
         for tuner in &mut self.pool {
             if !self.active.contains(&tuner.id) {
                 continue;
             }
-            let gain = gains.iter().filter(|(id, _)| *id == tuner.id).map(|(_, gain)| gain).sum::<f64>();
+            let gain =
+                gains.iter().filter(|(id, _)| *id == tuner.id).map(|(_, gain)| gain).sum::<f64>();
             tuner.gain += GAIN_RATE * (gain - tuner.gain);
             tuner.trial_left = tuner.trial_left.saturating_sub(1);
             tuner.n_stalled = if gain > 0.0 { 0 } else { tuner.n_stalled + 1 };
-            if tuner.n_stalled > 0 && tuner.n_stalled % PATIENCE == 0 && tuner.minibatch < minibatch_max {
+            if tuner.n_stalled > 0
+                && tuner.n_stalled % PATIENCE == 0
+                && tuner.minibatch < minibatch_max
+            {
                 tuner.minibatch = (tuner.minibatch * 2).min(minibatch_max);
             }
             let is_spent = tuner.n_stalled >= PATIENCE_MAX || tuner.strategy.is_collapsed();
@@ -272,7 +282,8 @@ impl Tuners {
             .map(|tuner| (tuner.loss, tuner.id))
             .collect();
         settled.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let dropped: Vec<u64> = settled.iter().skip(settings.n_tuners_max).map(|(_, id)| *id).collect();
+        let dropped: Vec<u64> =
+            settled.iter().skip(settings.n_tuners_max).map(|(_, id)| *id).collect();
         self.pool.retain(|tuner| !dropped.contains(&tuner.id));
     }
 
@@ -303,16 +314,20 @@ impl Tuners {
     /// Teaches a tuner what its samples lost, `losses[sample][instance]`; returns the best as a proposal.
     pub fn learn(&mut self, burst: &Burst, losses: &[Vec<f64>]) -> Option<Proposal> {
         let tuner = self.get_mut(burst.tuner)?;
-        #[expect(clippy::cast_precision_loss, reason = "a minibatch is small")]
         let mean = |row: &Vec<f64>| row.iter().sum::<f64>() / row.len().max(1) as f64;
         let mut means: Vec<f64> = losses.iter().map(mean).collect();
         let reference = if burst.has_reference { means.pop() } else { None };
         tuner.strategy.tell(&means, reference);
-        let (best, loss) = means.iter().enumerate().filter(|(_, loss)| loss.is_finite()).min_by(|a, b| a.1.total_cmp(b.1))?;
+        let (best, loss) = means
+            .iter()
+            .enumerate()
+            .filter(|(_, loss)| loss.is_finite())
+            .min_by(|a, b| a.1.total_cmp(b.1))?;
         if reference.is_some_and(|reference| *loss > reference) {
             return None;
         }
-        let known = burst.instances.iter().copied().zip(losses.get(best)?.iter().copied()).collect();
+        let known =
+            burst.instances.iter().copied().zip(losses.get(best)?.iter().copied()).collect();
         Some(Proposal { tuner: burst.tuner, values: burst.samples.get(best)?.clone(), known })
     }
 }
