@@ -4,7 +4,10 @@ pub mod check;
 pub mod interpret;
 pub mod intrinsics;
 pub mod ir;
+#[cfg(test)]
+mod samples;
 pub mod simplify;
 pub mod tune;
 pub mod types;
+pub mod vary;
 pub mod walk;
