@@ -60,7 +60,8 @@ $(BIN)/maturin: | $(BIN)/python
 # Editable: Python and kernels are live; only Rust, the manifests and the tools need this step again.
 $(BUILT): $(RUST_SOURCES) pyproject.toml | $(BIN)/maturin
 	@$(MAKE) --no-print-directory check-tools
-	$(BIN)/maturin develop --release --extras dev
+	@echo "installing the tools and building the extension; the first build takes minutes"
+	PIP_QUIET=1 $(BIN)/maturin develop --release --extras dev
 	@touch $@
 
 .PHONY: setup
@@ -113,7 +114,7 @@ format: setup ## format Rust and Python in place
 
 .PHONY: stubs
 stubs: setup ## write python/chimera/_chimera/*.pyi from the Rust sources
-	$(BIN)/maturin generate-stubs --release --out python
+	$(BIN)/maturin generate-stubs --profile release --out python
 
 .PHONY: bench
 bench: setup ## run benches/micro (pass options with BENCH_ARGS)
@@ -126,7 +127,7 @@ docs: setup ## build the documentation into site/, strictly
 .PHONY: wheel
 wheel: setup ## build one wheel into dist/
 	rm -rf dist
-	$(BIN)/maturin build --release --out dist
+	$(BIN)/maturin build --release --strip --out dist
 
 .PHONY: sdist
 sdist: setup ## build the source distribution into dist/

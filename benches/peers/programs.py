@@ -1,8 +1,9 @@
 """The bin-packing objective in the sandbox, in CPython and in Numba, in one run on one machine.
 
-One thread; 5 000 items (``int``, Weibull shape 3, scale 45, clipped to 1..100), capacity 100; compiled
-and warmed up before timing. Prints the median, the quartiles and the ratios. The same source runs
-in all three; Numba gets the items as an array, since a reflected list would be copied per call.
+One thread; 5 000 items (``int``, Weibull shape 3, scale 45, clipped to 1..100), capacity 100; all
+compiled and warmed up before timing. Prints the median, the quartiles and the ratios. The same
+source runs in all three; Numba gets the items as an array, since a reflected list would be copied
+per call.
 
     python benches/peers/programs.py --rounds 15
 """
@@ -87,9 +88,8 @@ def main():
     results = {name: call() for name, call in calls.items()}
     if len(set(results.values())) != 1:
         raise SystemExit(f"different answers: {results}")
-    print(
-        f"Python {platform.python_version()}, numba {numba.__version__}, chimera from {chimera.__file__}"
-    )
+    versions = f"Python {platform.python_version()}, numba {numba.__version__}"
+    print(f"{versions}, chimera from {chimera.__file__}")
     medians = {}
     for name, call in calls.items():
         low, medians[name], high = measure(call, options.rounds)

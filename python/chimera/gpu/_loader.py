@@ -37,7 +37,7 @@ def kernel_source(name: str) -> str:
 
 
 @functools.cache
-def raw_module(name: str) -> Any:  # noqa: ANN401 -- CuPy is untyped
+def raw_module(name: str) -> Any:
     """Compile one CUDA source for the current device.
 
     Args:
