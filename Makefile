@@ -122,7 +122,7 @@ bench: setup ## run benches/micro (pass options with BENCH_ARGS)
 
 .PHONY: docs
 docs: setup ## build the documentation into site/, strictly
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: wheel
 wheel: setup ## build one wheel into dist/
