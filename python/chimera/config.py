@@ -44,10 +44,7 @@ def parse_duration(text: str | float) -> float:
         >>> parse_duration("1h30m")
         5400.0
     """
-    if isinstance(text, str):
-        seconds = _duration_of(text.strip().lower())
-    else:
-        seconds = float(text)
+    seconds = _duration_of(text.strip().lower()) if isinstance(text, str) else float(text)
     if not math.isfinite(seconds) or not 0.0 < seconds <= BUDGET_SECONDS_MAX:
         raise ConfigError(
             f"expected a budget above zero and at most 30 days, got {text!r}; "
@@ -180,9 +177,7 @@ def resolve_project(
     return base / PROJECT_DIRECTORY
 
 
-def environment_int(
-    name: str, default: int, environment: Mapping[str, str] | None = None
-) -> int:
+def environment_int(name: str, default: int, environment: Mapping[str, str] | None = None) -> int:
     """Return ``CHIMERA_<NAME>`` as a whole number, or the default.
 
     Raises:

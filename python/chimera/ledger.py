@@ -72,7 +72,7 @@ def decode_json(text: str) -> Any:
     return json.loads(text, object_hook=restore)
 
 
-def event_hash(
+def event_hash(  # noqa: PLR0917 - the order is the format
     previous: str, sequence: int, kind: str, actor: str, inputs: str, outcome: str
 ) -> str:
     """Return the sha256 (hex) of one event; ``inputs`` and ``outcome`` are canonical JSON."""
@@ -210,9 +210,7 @@ class Ledger:
         for event in events:
             previous, length = self.head(event.run)
             inputs, outcome = canonical_json(event.inputs), canonical_json(event.outcome)
-            digest = event_hash(
-                previous, length, event.kind, event.actor, inputs, outcome
-            )
+            digest = event_hash(previous, length, event.kind, event.actor, inputs, outcome)
             if event.sequence != length or event.hash != digest:
                 raise LedgerError(
                     f"expected an event that continues {event.run} at {length}, got sequence "

@@ -73,9 +73,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
         failure = "the search found nothing better than the original"
     elif all(map(math.isfinite, scores)):
         failure = _check(prepared, module_source, source_hash, scores, chain)
-    verdict = judge(
-        prepared.holdout_scores, scores, sign=prepared.task.sign, failure=failure
-    )
+    verdict = judge(prepared.holdout_scores, scores, sign=prepared.task.sign, failure=failure)
     chain.add(
         "verdict",
         actor=ACTOR,
@@ -96,9 +94,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
 
 def holdout_scores(prepared: Prepared, program: native.Program) -> list[float]:
     """Return a program's scores on the unseen instances; NaN where it gives none."""
-    result = prepared.engine.evaluate(
-        [program], prepared.task.objective, prepared.holdout_native
-    )
+    result = prepared.engine.evaluate([program], prepared.task.objective, prepared.holdout_native)
     return [float(score) for score in result.scores]
 
 

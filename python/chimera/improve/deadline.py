@@ -14,7 +14,7 @@ from contextlib import contextmanager
 __all__ = ["DeadlinePassed", "deadline"]
 
 
-class DeadlinePassed(BaseException):  # noqa: N818
+class DeadlinePassed(BaseException):
     """The time is up; a BaseException, so that ``except Exception`` does not swallow it."""
 
 

@@ -19,6 +19,7 @@ from chimera.ledger import canonical_json
 __all__ = ["InstanceSet", "coerce", "derive_seeds", "draw"]
 
 SEED_BITS: Final = 31
+SHOWN_CHARACTERS_MAX: Final = 40
 Stream = Literal["train", "holdout"]
 
 
@@ -192,4 +193,4 @@ def _ill_typed(value: Any, kind: Any, where: str) -> WorkloadError:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else text[: SHOWN_CHARACTERS_MAX - 3] + "..."

@@ -107,9 +107,7 @@ def objective(function: object = None, /, *, direction: str = "") -> Callable[[_
 def workload(function: _F, /) -> _F: ...
 @overload
 def workload(*, holdout: bool = False) -> Callable[[_F], _F]: ...
-def workload(
-    function: _F | None = None, /, *, holdout: bool = False
-) -> _F | Callable[[_F], _F]:
+def workload(function: _F | None = None, /, *, holdout: bool = False) -> _F | Callable[[_F], _F]:
     """Mark a function of one seed that returns one instance: the objective's arguments.
 
     Args:

@@ -161,9 +161,7 @@ def make_search(
     return cast("Search", search)
 
 
-def load_search(
-    data: bytes, program: Program, objective: str, instances: Instances
-) -> Search:
+def load_search(data: bytes, program: Program, objective: str, instances: Instances) -> Search:
     """Continue a saved search."""
     loaded = _module("evolution").Search.load(data, program, objective, instances)
     return cast("Search", loaded)

@@ -128,7 +128,7 @@ def _draw(task: Task, settings: Settings) -> tuple[InstanceSet, InstanceSet]:
     )
 
 
-def _baseline(
+def _baseline(  # noqa: PLR0917
     engine: native.Engine,
     program: native.Program,
     task: Task,
@@ -161,7 +161,7 @@ def _check_baseline(task: Task, python: float, sandbox: float) -> None:
         )
 
 
-def _write_events(
+def _write_events(  # noqa: PLR0917
     chain: Chain,
     task: Task,
     settings: Settings,

@@ -45,7 +45,7 @@ class Reservoir:
     def __init__(self, size: int, seed: int) -> None:
         self.items: list[tuple[Any, ...]] = []
         self._size = size
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
         self._weight = 1.0
         self._n_seen = 0
         self._next = 0
@@ -133,13 +133,9 @@ def record(
     Raises:
         ObjectiveError: If the objective fails under CPython.
     """
-    reservoirs = {
-        name: Reservoir(n_probes, seed + idx) for idx, name in enumerate(task.evolvable)
-    }
+    reservoirs = {name: Reservoir(n_probes, seed + idx) for idx, name in enumerate(task.evolvable)}
     with _wrapped(task.module, reservoirs), task.importable():
-        score = python_score(
-            getattr(task.module, task.objective), arguments, timeout_s=timeout_s
-        )
+        score = python_score(getattr(task.module, task.objective), arguments, timeout_s=timeout_s)
     if score.value is None:
         raise ObjectiveError(
             f"expected {task.objective} to return a float under CPython, got: {score.reason}; "
@@ -183,9 +179,7 @@ def _recorder(function: FunctionType, reservoir: Reservoir) -> Callable[..., Any
     return recorded
 
 
-def mismatches(
-    python: Sequence[PythonScore], sandbox: Sequence[float]
-) -> list[tuple[int, str]]:
+def mismatches(python: Sequence[PythonScore], sandbox: Sequence[float]) -> list[tuple[int, str]]:
     """Return where CPython and the sandbox disagree: position and what came.
 
     Args:

@@ -6,6 +6,7 @@ in the same transaction as the tables; the tables can be rebuilt from the events
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -99,6 +100,23 @@ class Registry:
             f"({self._project.folder})"
         )
 
+    def version(self, task: str, number: int | None = None) -> Version:
+        """Return a version by its number, or the live one.
+
+        Raises:
+            RegistryError: If there is none.
+        """
+        if number is None:
+            return self.live(task)
+        versions = self.versions(task)
+        for item in versions:
+            if item.number == number:
+                return item
+        raise RegistryError(
+            f"expected a version of {task}, got {number}; choose one of "
+            f"{[item.number for item in versions]}"
+        )
+
     def source(self, version: Version) -> str:
         """Return a version's whole module text."""
         return self._project.source(version.source_hash)
@@ -120,10 +138,14 @@ class Registry:
     def add_evolved(
         self, connection: sqlite3.Connection, task: Task, source: str, run: str, gain: float
     ) -> int:
-        """Register an adopted winner and return its number."""
+        """Register an adopted winner and return its number; a known text keeps its number."""
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        for item in self.versions(task.name):
+            if item.source_hash == digest and item.kind == "evolved":
+                return item.number
         return self._add(connection, task, "evolved", source, run, gain)
 
-    def _add(
+    def _add(  # noqa: PLR0917
         self,
         connection: sqlite3.Connection,
         task: Task,
@@ -212,7 +234,7 @@ class Registry:
             if event.outcome["reason"] == "rollback" and version in history:
                 del history[history.index(version) :]
             history.append(version)
-        if len(history) < 2:
+        if not history[:-1]:
             raise RegistryError(
                 f"expected an earlier live version of {task}, got none: version {number} is the "
                 "first; there is nothing to roll back"

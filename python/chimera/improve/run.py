@@ -174,9 +174,7 @@ class Run:
     def _save(
         self, project: Project, search: native.Search, chain: Chain, *, is_interrupted: bool = False
     ) -> None:
-        self._points.append(
-            self._point(search.generation, search.n_evaluations, search.best.score)
-        )
+        self._points.append(self._point(search.generation, search.n_evaluations, search.best.score))
         project.checkpoint(
             self.id,
             chain,
@@ -201,6 +199,7 @@ class Run:
             registry, prepared, conclusion
         )
         version: int | None = None
+        is_live = False
         with project.database.transaction() as connection:
             project.ledger.append(chain.drain())
             registry.add_original(connection, self.task)
@@ -210,12 +209,15 @@ class Run:
                     connection, self.task, conclusion.module_source, self.id,
                     conclusion.verdict.gain,
                 )  # fmt: skip
-            if beats_live and version is not None:
+            if version is not None:
+                is_live = registry.version(self.task.name, version).is_live
+            if beats_live and version is not None and not is_live:
+                is_live = True
                 registry.set_live(
                     connection, self.task.name, version, actor=ACTOR, reason="adopted"
                 )
             facts = self._facts(prepared, search, conclusion, chain, record)
-            facts |= {"version": version, "is_live": beats_live}
+            facts |= {"version": version, "is_live": is_live}
             project.finish(connection, self.id, facts)
         self._result = improvement_from(
             facts,
@@ -223,10 +225,11 @@ class Run:
             module_source=conclusion.module_source,
             project=self.folder,
         )
+        self._result.details["points"] = project.points(self.id)
+        self._result.details["started"] = record.started
+        self._result.details["n_events"] = chain.length
 
-    def _beats_live(
-        self, registry: Registry, prepared: Prepared, conclusion: Conclusion
-    ) -> bool:
+    def _beats_live(self, registry: Registry, prepared: Prepared, conclusion: Conclusion) -> bool:
         """Whether the winner also beats the live version, by the same rule and instances."""
         versions = [item for item in registry.versions(self.task.name) if item.is_live]
         if not versions or versions[0].kind == "original":
@@ -299,7 +302,7 @@ class Run:
         if prepared is None or search is None:
             return Progress(run=self.id, phase=phase, seconds=self.seconds)
         baseline, best = prepared.baseline, float(search.best.score)
-        gain = prepared.task.sign * (best - baseline)
+        gain = prepared.task.sign * (best - baseline) + 0.0
         return Progress(
             run=self.id,
             phase=phase,

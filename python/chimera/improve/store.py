@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from chimera.config import Budget, Settings
 from chimera.errors import ConfigError, RegistryError
@@ -258,7 +258,7 @@ class Project:
         """Close the database and release the lock."""
         self.database.close()
 
-    def __enter__(self) -> Project:
+    def __enter__(self) -> Self:
         """Return the open project."""
         return self
 

@@ -228,9 +228,7 @@ def _workload(
         raise _missing(decorator, "a function of one seed that returns an instance", file)
     if len(found) > 1:
         names = ", ".join(function.__name__ for function in found)
-        raise TaskError(
-            f"expected one {decorator}, got {len(found)} ({names}); keep one ({file})"
-        )
+        raise TaskError(f"expected one {decorator}, got {len(found)} ({names}); keep one ({file})")
     if len(inspect.signature(found[0]).parameters) != 1:
         raise TaskError(
             f"expected {found[0].__name__}(seed) to take one parameter, got "

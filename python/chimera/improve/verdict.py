@@ -1,4 +1,4 @@
-"""The verdict: is the winner better on instances that the search has never seen?
+"""The verdict: whether the winner is better on instances that the search has never seen.
 
 Paired differences on the hold-out instances, their mean with a 95 % BCa bootstrap interval, and a
 rule that is written to the ledger before the first look. Everything is deterministic: resamples
@@ -65,7 +65,7 @@ def mean(values: Sequence[float]) -> float:
 
 def deviation(values: Sequence[float]) -> float:
     """Return the sample standard deviation, 0.0 for fewer than two values."""
-    if len(values) < 2:
+    if not values[1:]:
         return 0.0
     centre = mean(values)
     return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
@@ -137,8 +137,17 @@ def judge(
     n_failed = sum(not math.isfinite(value) for value in best)
     if n_failed:
         reason = f"the winner gives no score on {n_failed} of {len(best)} unseen instances"
-        return Verdict(False, reason, before, after, math.nan, (math.nan, math.nan), None, None,
-                       len(best))  # fmt: skip
+        return Verdict(
+            is_adopted=False,
+            reason=reason,
+            baseline=before,
+            best=after,
+            gain=math.nan,
+            ci95=(math.nan, math.nan),
+            effect_size=None,
+            gain_percent=None,
+            n=len(best),
+        )
     gains = [sign * (new - old) for old, new in zip(baseline, best, strict=True)]
     gain, noise = mean(gains), deviation(gains)
     low, high = bca_interval(gains)

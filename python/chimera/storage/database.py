@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from chimera.errors import StorageError
 from chimera.storage.lock import WriterLock
@@ -150,7 +150,7 @@ class Database:
             name = getattr(error, "sqlite_errorname", "") or ""
             if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "malformed" in text:
                 raise self._damaged(text) from error
-            if name.startswith("SQLITE_FULL") or name.startswith("SQLITE_IOERR"):
+            if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
                 raise StorageError(
                     f"expected room to write, got '{text}'; everything up to the last checkpoint "
                     f"is kept: free some space and continue with --resume ({self.path})"
@@ -215,7 +215,7 @@ class Database:
             self._lock.release()
             self._lock = None
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         """Return the open database."""
         return self
 

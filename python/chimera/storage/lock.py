@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from chimera.errors import ProjectLockedError, StorageError
 
@@ -61,7 +61,7 @@ class WriterLock:
             ) from error
         try:
             if not _try_lock(descriptor):
-                raise self._refusal(descriptor)
+                raise self._refusal(descriptor)  # noqa: TRY301
             os.lseek(descriptor, 0, os.SEEK_SET)
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
@@ -88,7 +88,7 @@ class WriterLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def __enter__(self) -> WriterLock:
+    def __enter__(self) -> Self:
         """Return the held lock."""
         return self
 
