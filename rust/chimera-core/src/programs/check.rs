@@ -220,7 +220,9 @@ impl<'a> Checker<'a> {
         let Some(local) = self.function.locals.get(idx) else {
             return self.fail("local id out of range");
         };
-        self.ensure(local.ty == ty, &format!("{} assigned a {}", local.name, ty.annotation()))?;
+        if local.ty != ty {
+            return self.fail(&format!("{} assigned a {}", local.name, ty.annotation()));
+        }
         self.ensure(self.bound.get(idx) == Some(&false), "target of a comprehension assigned")?;
         if let Some(flag) = self.assigned.get_mut(idx) {
             *flag = true;
@@ -279,7 +281,9 @@ impl<'a> Checker<'a> {
             }
             StmtKind::Break => {
                 let state = self.state();
-                let Some(outer) = self.breaks.pop() else { return self.fail("break outside a loop") };
+                let Some(outer) = self.breaks.pop() else {
+                    return self.fail("break outside a loop");
+                };
                 self.breaks.push(meet(outer, state));
                 self.leave();
                 Ok(())
@@ -518,7 +522,9 @@ impl<'a> Checker<'a> {
                         n >= least && most.is_none_or(|most| n <= most) && first != Scalar::Bool && uniform(n, first)
                     }
                 };
-                self.ensure(fits, &format!("arguments of {}", intrinsic.python_name()))?;
+                if !fits {
+                    return self.fail(&format!("arguments of {}", intrinsic.python_name()));
+                }
                 Type::Scalar(intrinsic.result(first))
             }
             Expr::Call(id, args) => match self.call(*id, args)? {

@@ -1,6 +1,6 @@
 //! The e-graph language of pure scalar expressions, with what is known about each class.
 //!
-//! A class holds expressions with equal values under CPython semantics. Knowledge about a class:
+//! A class holds expressions with equal values under `CPython` semantics. Knowledge about a class:
 //! its constant value, whether its evaluation can raise, and a range of its mathematical int
 //! value. Our own 64-bit overflow traps do not count as raising: rules may add or remove them.
 
@@ -253,19 +253,15 @@ impl Facts {
         let is_natural = |n: usize| data(n).is_some_and(|it| it.range.low >= 0);
         let own = match &node.op {
             Op::Leaf(idx) => self.leaves.get(*idx as usize).is_some_and(|leaf| leaf.0),
-            Op::Binary(Binary::FloorDiv | Binary::Mod, _) => excludes_zero(1),
-            // Compiled int / int also traps beyond 2**53, which nothing here proves or disproves.
-            Op::Binary(Binary::TrueDiv, _) => excludes_zero(1),
-            Op::Binary(Binary::Pow, Scalar::Int) => is_natural(1),
-            Op::Binary(Binary::Pow, _) => false,
-            Op::Binary(Binary::Shl | Binary::Shr, _) => is_natural(1),
+            Op::Binary(Binary::TrueDiv | Binary::FloorDiv | Binary::Mod, _) => excludes_zero(1),
+            Op::Binary(Binary::Pow | Binary::Shl | Binary::Shr, Scalar::Int) => is_natural(1),
             Op::Cast(to, from) => *to != Scalar::Int || *from != Scalar::Float,
             Op::Intrinsic(intrinsic, _) => is_total(*intrinsic),
             Op::Table(id) => {
                 let n = self.table_lengths.get(id.0 as usize).copied().unwrap_or(0);
                 data(0).is_some_and(|it| it.range.low >= -n && it.range.high < n)
             }
-            Op::Index | Op::Call(_) => false,
+            Op::Index | Op::Call(_) | Op::Binary(Binary::Pow, _) => false,
             _ => true,
         };
         own && operands
@@ -306,7 +302,7 @@ impl Facts {
     }
 }
 
-/// Whether an intrinsic returns for every argument of its types, as CPython's does.
+/// Whether an intrinsic returns for every argument of its types, as `CPython`'s does.
 const fn is_total(intrinsic: Intrinsic) -> bool {
     use Intrinsic as I;
     matches!(

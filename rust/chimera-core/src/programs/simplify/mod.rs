@@ -64,11 +64,13 @@ fn simplify_function(
         walk::visit_stmts_mut(body, &mut |stmt| {
             walk::stmt_exprs_mut(stmt, &mut |expr| around.rewrite(expr));
         });
-        dead::clean(body, &around);
-        if dead::unread(body, &around) {
+        let mut removed = dead::clean(body, &around);
+        while dead::unread(body, &around) {
+            removed = true;
             dead::clean(body, &around);
         }
-        if current == before {
+        // Saturation alone reaches its own fixed point; only removals open new chances.
+        if !removed {
             break;
         }
     }

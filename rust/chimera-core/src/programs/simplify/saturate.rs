@@ -9,6 +9,7 @@ use egg::{EGraph, Id, Language, Runner};
 
 use super::language::{Facts, Node, Op, Range};
 use super::rules::RULES;
+use crate::programs::intrinsics::Arguments;
 use crate::programs::ir::{
     Binary, Comparison, Const, Expr, Function, GlobalValue, Intrinsic, Program, Unary,
 };
@@ -358,14 +359,11 @@ fn explicit(expr: &mut Expr, is_implicit_place: bool) {
                 explicit(operand, implicit);
             }
         }
-        Expr::Intrinsic(Intrinsic::Abs | Intrinsic::Min | Intrinsic::Max, args) => {
+        Expr::Intrinsic(intrinsic, args) => {
+            // `abs`, `min` and `max` return an operand as it is; the others take floats.
+            let takes_any = matches!(intrinsic.arguments(), Arguments::Numbers(..));
             for arg in args {
-                explicit(arg, false);
-            }
-        }
-        Expr::Intrinsic(_, args) => {
-            for arg in args {
-                explicit(arg, true);
+                explicit(arg, !takes_any);
             }
         }
         _ => walk::each_child_mut(expr, &mut |child| explicit(child, false)),

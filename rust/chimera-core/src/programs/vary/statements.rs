@@ -53,20 +53,20 @@ fn update(edit: &mut Edit<'_>) -> Option<()> {
 fn extract(edit: &mut Edit<'_>) -> Option<()> {
     let place = edit.place(|_| true)?;
     let mut stmt = edit.block(place.block)?.get(place.at)?.clone();
-    let scalars = [Scalar::Bool, Scalar::Int, Scalar::Float];
     let mut sites = Vec::new();
-    // Only the statement's own expressions: blocks may run with other locals assigned.
+    // Only the statement's own expressions: blocks may run with other locals assigned. Indices
+    // of tables are passed over, so that clamps stay whole.
     let mut at = 0;
     let (program, function) = (&edit.program, &edit.function);
-    walk::stmt_exprs(&stmt, &mut |root| {
-        walk::visit(root, &mut |expr| {
+    walk::stmt_exprs_mut(&mut stmt, &mut |root| {
+        walk::visit_mut(root, &mut |expr| {
             if let Some(Type::Scalar(scalar)) = expr.ty(program, function) {
                 sites.push((at, scalar));
             }
             at += 1;
+            !matches!(expr, Expr::Table(..))
         });
     });
-    sites.retain(|(_, scalar)| scalars.contains(scalar));
     let (index, scalar) = edit.stream.choose(&sites).copied()?;
     if matches!(stmt.kind, StmtKind::While { .. }) {
         return None;
@@ -88,7 +88,7 @@ fn extract(edit: &mut Edit<'_>) -> Option<()> {
                     *expr = Expr::Binary(operator, Box::new(old), Box::new(Expr::Local(target)));
                 }
             }
-            !hit
+            !hit && !matches!(expr, Expr::Table(..))
         });
     });
     edit.with_block(place.block, |block| {

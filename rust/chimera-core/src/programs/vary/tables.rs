@@ -257,8 +257,8 @@ fn perturb(old: &[f64], is_int: bool, stream: &mut Stream) -> Option<Vec<f64>> {
             }
         }
         1 => {
-            let step = draw(stream);
-            new.iter_mut().take(end).skip(start).for_each(|value| *value += step);
+            let shift = draw(stream);
+            new.iter_mut().take(end).skip(start).for_each(|value| *value += shift);
         }
         2 => {
             let (from, to) = (draw(stream), draw(stream));
