@@ -50,7 +50,11 @@ pub fn evaluate(program: &Program, expr: &Expr, locals: &[Option<Const>]) -> Opt
             if truth(left) == (*operator == Logic::And) { eval(rhs) } else { Some(left) }
         }
         Expr::Select { test, then, otherwise } => {
-            if truth(eval(test)?) { eval(then) } else { eval(otherwise) }
+            if truth(eval(test)?) {
+                eval(then)
+            } else {
+                eval(otherwise)
+            }
         }
         Expr::Convert(scalar, operand) | Expr::Promote(scalar, operand) => {
             convert(*scalar, eval(operand)?)
@@ -148,7 +152,13 @@ fn binary_int(operator: Binary, lhs: i64, rhs: i64) -> Option<Const> {
             _ if rhs < 0 => return None,
             0 => i64::from(rhs == 0),
             1 => 1,
-            -1 => if rhs % 2 == 0 { 1 } else { -1 },
+            -1 => {
+                if rhs % 2 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
             _ => lhs.checked_pow(u32::try_from(rhs).ok()?)?,
         },
         Binary::Shl => {
@@ -336,6 +346,7 @@ fn math_two(intrinsic: Intrinsic, x: f64, y: f64) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers as CPython prints them")]
 mod tests {
     use super::*;
     use crate::programs::ir::Binary as B;

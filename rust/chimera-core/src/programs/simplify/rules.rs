@@ -13,7 +13,7 @@ use super::language::{Facts, Node, Range};
 
 /// All rules. The texts are constants of this file and a test parses them all, so a rule that
 /// does not parse cannot ship; it would be left out.
-pub static RULES: LazyLock<Vec<Rewrite<Node, Facts>>> = LazyLock::new(|| {
+pub(crate) static RULES: LazyLock<Vec<Rewrite<Node, Facts>>> = LazyLock::new(|| {
     let plain = PLAIN.iter().filter_map(|(lhs, rhs)| rule(lhs, rhs, &[], None));
     let safe = SAFE.iter().filter_map(|(lhs, rhs, safe)| rule(lhs, rhs, safe, None));
     let ranged = RANGED

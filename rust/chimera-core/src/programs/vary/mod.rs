@@ -37,7 +37,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes_max: 200, depth_max: 12, table_len_max: 512, tables_max: 4, statements_max: 60 }
+        Self {
+            nodes_max: 200,
+            depth_max: 12,
+            table_len_max: 512,
+            tables_max: 4,
+            statements_max: 60,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ fn depth(edit: &mut Edit<'_>) -> usize {
 }
 
 /// Insert an assignment: of an existing local, or of a new local that a later statement reads.
-pub fn insert(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn insert(edit: &mut Edit<'_>) -> Option<()> {
     if edit.stream.chance(0.5) { update(edit) } else { extract(edit) }
 }
 
@@ -100,7 +100,7 @@ fn extract(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Delete one to a few statements, or replace a branch by what it guards.
-pub fn delete(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn delete(edit: &mut Edit<'_>) -> Option<()> {
     let place = edit.place(|_| true)?;
     let n = edit.heavy(4);
     let unwrap = edit.stream.chance(0.4);
@@ -120,7 +120,7 @@ pub fn delete(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Exchange two statements of one block, neighbours most often.
-pub fn swap(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn swap(edit: &mut Edit<'_>) -> Option<()> {
     let place = edit.place(|_| true)?;
     let n = edit.block(place.block)?.len();
     let distance = edit.heavy(n);
@@ -129,7 +129,7 @@ pub fn swap(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Insert a decision.
-pub fn branch(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn branch(edit: &mut Edit<'_>) -> Option<()> {
     match edit.stream.weighted(&[2.0, 3.0, 2.0, 2.0])? {
         0 => wrap(edit),
         1 => select(edit),
@@ -162,8 +162,7 @@ fn wrap(edit: &mut Edit<'_>) -> Option<()> {
 
 /// `e` becomes `fresh if test else e`.
 fn select(edit: &mut Edit<'_>) -> Option<()> {
-    let (index, site) =
-        edit.site(|site| site.ty.scalar().is_some() && site.role == Role::Free)?;
+    let (index, site) = edit.site(|site| site.ty.scalar().is_some() && site.role == Role::Free)?;
     let scalar = site.ty.scalar()?;
     let old = edit.expr(index)?.clone();
     let (deep, wide) = (edit.heavy(4), edit.heavy(3));
