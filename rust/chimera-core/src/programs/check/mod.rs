@@ -8,9 +8,7 @@ mod expressions;
 #[cfg(test)]
 mod tests;
 
-use super::ir::{
-    Block, Const, Expr, Function, GlobalValue, LocalId, Program, Stmt, StmtKind,
-};
+use super::ir::{Block, Const, Expr, Function, GlobalValue, LocalId, Program, Stmt, StmtKind};
 use super::types::{Returns, Type};
 use crate::error::{Error, Result};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::programs::ir::Comparison;
-use crate::programs::ir::{Binary, FunctionId, Comprehension, Fold, FoldSource, Iter};
+use crate::programs::ir::{Binary, Comprehension, Fold, FoldSource, FunctionId, Iter};
 use crate::programs::samples::{assign, bin, function, l, mixed, priority, program, ret};
 use crate::programs::types::Scalar;
 

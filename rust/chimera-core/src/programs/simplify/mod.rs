@@ -5,6 +5,7 @@
 //! Equality saturation follows egg (Willsey et al., 2021).
 
 mod dead;
+mod inline;
 mod language;
 mod rules;
 mod saturate;
@@ -66,6 +67,10 @@ fn simplify_function(
         });
         let mut removed = dead::clean(body, &around);
         while dead::unread(body, &around) {
+            removed = true;
+            dead::clean(body, &around);
+        }
+        if inline::inline(body, &around) {
             removed = true;
             dead::clean(body, &around);
         }

@@ -187,7 +187,7 @@ fn simplified_functions_return_the_same_on_random_inputs() {
         let simple = simplify(&parent);
         spent += begin.elapsed().as_secs_f64();
         n += 1;
-        crate::programs::check::check(&simple).unwrap();
+        check::check(&simple).unwrap();
         assert!(walk::size(&simple) <= walk::size(&parent) + 2, "trial {trial}");
         smaller += usize::from(walk::size(&simple) < walk::size(&parent));
         for _ in 0..60 {
@@ -266,8 +266,37 @@ fn floats_keep_their_bits_and_errors_stay() {
 #[test]
 fn simplify_is_stable_and_deterministic() {
     for sample in [mixed(), priority()] {
+        let begin = Instant::now();
+        let _ = simplify(&sample);
+        eprintln!("size {}: {:?}", walk::size(&sample), begin.elapsed());
         let once = simplify(&sample);
         assert_eq!(simplify(&sample), once);
         assert_eq!(simplify(&once), once);
     }
+}
+
+#[test]
+fn a_value_named_once_moves_to_its_reader() {
+    let mut locals = LOCALS.to_vec();
+    locals.push(("t", Type::INT));
+    let body = vec![
+        assign(6, bin(Binary::Add, l(0), Expr::int(2))),
+        ret(bin(Binary::Add, bin(Binary::Mul, l(1), l(1)), bin(Binary::Sub, l(6), Expr::int(2)))),
+    ];
+    let before = program(vec![function("f", 6, &locals, Returns::One(Type::INT), body)], vec![]);
+    let after = simplify(&before);
+    assert_eq!(after.functions[0].locals.len(), 6);
+    assert_eq!(walk::size_expr(&value(&after)), 5);
+}
+
+#[test]
+fn threads_agree() {
+    let sample = mixed();
+    let expected = simplify(&sample);
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..4).map(|_| scope.spawn(|| simplify(&sample))).collect();
+        for handle in handles {
+            assert_eq!(handle.join().unwrap(), expected);
+        }
+    });
 }
