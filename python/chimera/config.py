@@ -150,7 +150,7 @@ class Settings:
                 raise ConfigError(f"expected {name} >= 0, got {getattr(self, name)!r}")
 
 
-def _check_range(name: str, value: int, low: int, high: int) -> None:
+def _check_range(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(
             f"expected {name} to be a whole number from {low} to {high}, got {value!r}"
@@ -169,7 +169,7 @@ def resolve_project(
         task: A task file; the default folder lies beside it.
         environment: Environment variables, by default the process's.
     """
-    variables = os.environ if environment is None else environment
+    variables: Mapping[str, str] = os.environ if environment is None else environment
     chosen = project or variables.get("CHIMERA_PROJECT")
     if chosen:
         return Path(chosen).expanduser().absolute()

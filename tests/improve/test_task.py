@@ -2,10 +2,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.improve.support import EVOLVE, HOLDOUT, OBJECTIVE, TRAIN, task_text, write_task
 
 from chimera.errors import SourceError, TaskError
 from chimera.improve.task import load_task
-from tests.improve.support import EVOLVE, HOLDOUT, OBJECTIVE, TRAIN, task_text, write_task
 
 
 def test_whole_task_is_loaded(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ def sample(seed: int, n: int, shift: float) -> list[float]:
 
 def test_clear_gain_is_adopted_in_both_directions() -> None:
     baseline = sample(1, 64, 5.0)
-    better = [value - 1.0 + 0.1 * noise for value, noise in zip(baseline, sample(2, 64, 0.0), strict=True)]
+    better = [
+        value - 1.0 + 0.1 * noise for value, noise in zip(baseline, sample(2, 64, 0.0), strict=True)
+    ]
     down = judge(baseline, better, sign=-1.0)
     assert down.is_adopted
     assert down.gain == pytest.approx(1.0, abs=0.05)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from chimera.improve.store import Project
 from tests.improve.support import write_task
 from tests.integration.support import improve, run, start
+
+from chimera.improve.store import Project
 
 pytest.importorskip("chimera._chimera.programs")
 
