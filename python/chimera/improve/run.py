@@ -124,7 +124,10 @@ class Run:
             logger.info("run %s continues at generation %d", record.id, record.generation)
             self._stalled = int.from_bytes(record.checkpoint[:STALL_BYTES], "little")
             return native.load_search(
-                record.checkpoint[STALL_BYTES:], prepared.program, task.objective, prepared.train_native
+                record.checkpoint[STALL_BYTES:],
+                prepared.program,
+                task.objective,
+                prepared.train_native,
             )
         return native.make_search(
             prepared.program,
