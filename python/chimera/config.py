@@ -16,8 +16,16 @@ from typing import Final
 
 from chimera.errors import ConfigError
 
-__all__ = ["PROJECT_DIRECTORY", "Budget", "Settings", "parse_duration", "resolve_project"]
+__all__ = [
+    "PROJECT_DIRECTORY",
+    "VERSION",
+    "Budget",
+    "Settings",
+    "parse_duration",
+    "resolve_project",
+]
 
+VERSION: Final = "0.1.0"
 PROJECT_DIRECTORY: Final = ".chimera"
 BUDGET_DEFAULT: Final = "60s"
 BUDGET_SECONDS_MAX: Final = 30 * 86_400.0
