@@ -11,7 +11,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from chimera.config import VERSION as __version__
+from chimera.config import VERSION as __version__  # noqa: N811
 from chimera.errors import ChimeraError
 from chimera.improve.marks import (
     bool_matrix,

@@ -11,6 +11,8 @@ import pytest
 from tests.improve.support import write_task
 from tests.integration.support import improve, run, start
 
+import chimera
+from chimera.improve.api import steps
 from chimera.improve.store import Project
 
 pytest.importorskip("chimera._chimera.programs")
@@ -129,3 +131,15 @@ def test_resume_refuses_an_edited_task(tmp_path: Path) -> None:
     assert "has changed since" in done.stderr
     with Project(project, write=False) as opened:
         assert not opened.runs()[-1].is_finished
+
+
+def test_run_stopped_before_its_first_generation_resumes_to_the_same_hash(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    few = {"evaluations": 500, "train": 4, "holdout": 12}
+    stopped = steps(task, project=tmp_path / "a", **few)  # type: ignore[arg-type]
+    stopped.request_stop()
+    assert [progress.phase for progress in stopped] == ["prepare", "interrupted"]
+    assert stopped.is_interrupted
+    resumed = chimera.improve(task, project=tmp_path / "a", resume=True)
+    whole = chimera.improve(task, project=tmp_path / "b", **few)  # type: ignore[arg-type]
+    assert resumed.ledger_hash == whole.ledger_hash

@@ -8,6 +8,7 @@ boundary, and that generation's number is on record, so it can be replayed exact
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -65,6 +66,7 @@ class Run:
         self._operator = "original"
         self._points: list[Point] = []
         self._stalled = 0
+        self._baseline = math.nan
 
     @property
     def result(self) -> Improvement | None:
@@ -92,6 +94,7 @@ class Run:
             self.id = record.id
             yield self._progress("prepare", None, None)
             prepared = prepare(self.task, self.settings, chain)
+            self._baseline = prepared.baseline
             if not self._resume:
                 project.begin(record, self.task, chain, self.seconds)
             search = self._search(prepared, record)
@@ -172,7 +175,11 @@ class Run:
             self._points.append(self._point(step.generation, step.n_evaluations, step.best_score))
 
     def _point(self, generation: int, evaluations: int, best: float) -> Point:
-        return (int(generation), int(evaluations), self.seconds, float(best))
+        return (int(generation), int(evaluations), self.seconds, self._score(best))
+
+    def _score(self, best: float) -> float:
+        """Return a best score, or the original's while the search has none yet."""
+        return float(best) if math.isfinite(best) else self._baseline
 
     def _is_spent(self, search: native.Search, prepared: Prepared, step_s: float) -> bool:
         budget = self.settings.budget
@@ -188,11 +195,15 @@ class Run:
         self, project: Project, search: native.Search, chain: Chain, *, is_interrupted: bool = False
     ) -> None:
         self._points.append(self._point(search.generation, search.n_evaluations, search.best.score))
+        # Before the first generation there is nothing to keep: resuming starts the search anew.
+        state = self._stalled.to_bytes(STALL_BYTES, "little") + search.save()
+        if not search.generation:
+            state = b""
         project.checkpoint(
             self.id,
             chain,
             status="interrupted" if is_interrupted else "running",
-            state=self._stalled.to_bytes(STALL_BYTES, "little") + search.save(),
+            state=state,
             points=self._points,
         )
         self._points = []
@@ -262,8 +273,9 @@ class Run:
         except ValueError:
             return True
         scores = [float(score) for score in result.scores]
-        verdict = judge(scores, conclusion.holdout_scores, sign=self.task.sign)
-        return verdict.is_adopted or verdict.gain != verdict.gain
+        if not all(map(math.isfinite, scores)):
+            return True
+        return judge(scores, conclusion.holdout_scores, sign=self.task.sign).is_adopted
 
     def _facts(
         self,
@@ -314,7 +326,7 @@ class Run:
     ) -> Progress:
         if prepared is None or search is None:
             return Progress(run=self.id, phase=phase, seconds=self.seconds)
-        baseline, best = prepared.baseline, float(search.best.score)
+        baseline, best = self._baseline, self._score(search.best.score)
         gain = prepared.task.sign * (best - baseline) + 0.0
         return Progress(
             run=self.id,
