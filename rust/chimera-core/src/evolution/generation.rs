@@ -196,13 +196,10 @@ impl Search {
             }
         }
         self.credit.accepted(operator, gain);
-        let reward = if is_best {
-            1.0
-        } else if gain > 0.0 {
-            0.5
-        } else {
-            0.1
-        };
+        // Free of the objective's scale: a tenth better than the parent earns all there is for that.
+        let relative = gain / parent_loss.abs().max(loss.abs()).max(f64::MIN_POSITIVE);
+        let earned = 0.05 + (5.0 * relative).clamp(0.0, 0.45);
+        let reward = if is_best { 0.5 + earned } else { earned };
         self.credit.reward(operator, reward);
     }
 

@@ -74,7 +74,7 @@ pub struct Settings {
     pub n_tuners_active: usize,
     /// Trials that run in one generation.
     pub n_trials_active: usize,
-    /// Generations a trial is protected.
+    /// Generations a trial is protected; half as many for skeletons with few parameters.
     pub trial_generations: u32,
     /// Instances on which a strategy's first steps compare their samples.
     pub minibatch: usize,

@@ -116,6 +116,8 @@ pub struct Tuners {
 const PATIENCE: u32 = 4;
 /// Active generations without gain after which a strategy restarts, or leaves when it is not the best.
 const PATIENCE_MAX: u32 = 16;
+/// More parameters than this are a table's worth: more samples per step and longer trials.
+const LARGE: usize = 20;
 /// Step size of a restart, relative to a fresh start.
 const RESTART_SIGMA: f64 = 0.4;
 /// Weight of the newest generation in the moving average of gains.
@@ -204,7 +206,7 @@ fn literal_scale(values: &[f64]) -> f64 {
 
 fn strategy(program: &Program, spread: f64) -> Strategy {
     let parameters = tune::parameters(program);
-    let n_samples = if parameters.len() > 20 { 24 } else { 16 };
+    let n_samples = if parameters.len() > LARGE { 24 } else { 16 };
     Strategy::new(coordinates(program, spread), n_samples)
 }
 
@@ -262,6 +264,9 @@ impl Tuners {
     fn start(&mut self, waiting: Waiting, settings: &Settings, generation: u64) {
         let id = self.next;
         self.next += 1;
+        let is_large = waiting.n_parameters > LARGE;
+        let trial = settings.trial_generations;
+        let trial_left = if is_large { trial } else { trial.div_ceil(2) };
         self.pool.push(Tuner {
             id,
             strategy: strategy(&waiting.program, waiting.spread),
@@ -272,8 +277,8 @@ impl Tuners {
             island: waiting.island,
             loss: waiting.loss,
             minibatch: settings.minibatch,
-            trial_left: settings.trial_generations,
-            protected_until: generation + u64::from(settings.trial_generations) + 2,
+            trial_left,
+            protected_until: generation + u64::from(trial_left) + 2,
             n_stalled: 0,
             n_evaluations: 0,
             gain: 0.0,
