@@ -217,7 +217,7 @@ impl Search {
             store: Store::new(settings.store_capacity),
             archive: Archive::default(),
             islands: Islands::new(settings.n_islands, settings.island_size),
-            credit: Credit::new(&names),
+            credit: Credit::new(&names, &space::priors()),
             tuners: Tuners::default(),
             seen,
             skeletons: Seen::new(settings.seen_capacity),
