@@ -3,3 +3,4 @@
 pub mod intrinsics;
 pub mod ir;
 pub mod types;
+pub mod wasm;
