@@ -110,6 +110,11 @@ impl Runtime {
         self.cache.clear();
     }
 
+    /// Runs work of the caller on the worker threads, so that its parallel parts use them.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+
     /// Compiles a module, or returns it from the cache.
     ///
     /// # Errors

@@ -283,6 +283,12 @@ impl Search {
         &self.archive
     }
 
+    /// Observed argument tuples, per function of the program.
+    #[must_use]
+    pub fn probes(&self) -> &[Vec<Vec<Const>>] {
+        &self.probes
+    }
+
     /// The islands.
     #[must_use]
     pub const fn islands(&self) -> &Islands {
