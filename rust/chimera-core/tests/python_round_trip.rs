@@ -60,12 +60,16 @@ fn printed_source_parses_to_the_same_program() {
 #[test]
 fn int_returned_where_float_is_declared_is_converted_openly() {
     let parsed = read("def f(gap: int) -> float:\n    return -gap\n", &["f"]);
-    assert_eq!(print::source(&parsed.program), "def f(gap: int) -> float:\n    return float(-gap)\n");
+    assert_eq!(
+        print::source(&parsed.program),
+        "def f(gap: int) -> float:\n    return float(-gap)\n"
+    );
 }
 
 #[test]
 fn a_name_may_change_its_type_along_straight_code() {
-    let source = "def f(n: int) -> float:\n    x = n\n    y = x // 2\n    x = y / 2\n    return x\n";
+    let source =
+        "def f(n: int) -> float:\n    x = n\n    y = x // 2\n    x = y / 2\n    return x\n";
     let printed = print::source(&read(source, &["f"]).program);
     assert!(printed.contains("x_2 = y / 2"), "{printed}");
 }
@@ -89,22 +93,36 @@ fn splice_replaces_only_the_evolvable_function() {
     )
     .unwrap();
     let out = print::splice(&parsed.program, &parsed.spans, source);
-    assert!(out.contains("# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x\n\n\ndef g()"), "{out}");
+    assert!(
+        out.contains(
+            "# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x\n\n\ndef g()"
+        ),
+        "{out}"
+    );
 }
 
 #[test]
 fn refusals_name_place_construct_and_what_to_write() {
     let cases = [
         ("def f(x: int) -> int:\n    d = {}\n    return x\n", "task.py:2:9: dict"),
-        ("def f(x: int) -> int:\n    y = 0\n    for i in range(x):\n        y = y + 0.5\n    return x if y else 0\n", "`y` is int on one path and float on another"),
-        ("def f(x: int) -> int:\n    if x:\n        y = 1\n    return y\n", "task.py:4:12: variable: `y` may be unassigned here"),
+        (
+            "def f(x: int) -> int:\n    y = 0\n    for i in range(x):\n        y = y + 0.5\n    return x if y else 0\n",
+            "`y` is int on one path and float on another",
+        ),
+        (
+            "def f(x: int) -> int:\n    if x:\n        y = 1\n    return y\n",
+            "task.py:4:12: variable: `y` may be unassigned here",
+        ),
         ("def f(x) -> int:\n    return 1\n", "`x` of `f` has no type"),
         ("def f(x: int):\n    return 1\n", "does not say what it returns"),
         ("def f(x: int) -> int:\n    if x:\n        return 1\n", "can end without returning"),
         ("def f(x: int, y: float) -> float:\n    return min(x, y)\n", "mixes int and float"),
         ("def f(x: int) -> int:\n    return g(x)\n", "`g` is neither a function of this file"),
         ("def f(x: int) -> int:\n    return x +\n", "syntax"),
-        ("import math\ndef f(x: float) -> float:\n    return math.hypot(x, x)\n", "math.sqrt(x * x + y * y)"),
+        (
+            "import math\ndef f(x: float) -> float:\n    return math.hypot(x, x)\n",
+            "math.sqrt(x * x + y * y)",
+        ),
         ("def f(x: int) -> int:\n    max = x\n    return max\n", "hides the builtin"),
         ("def f(x: int) -> int:\n    return 99999999999999999999\n", "does not fit in 64 bits"),
         ("def f(xs: list[int]) -> int:\n    return xs[1:2][0]\n", "slice"),

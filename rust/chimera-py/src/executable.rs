@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chimera_core::programs::ir::{Const, FunctionId};
+use chimera_core::programs::tune::Parametrised;
 use chimera_core::programs::types::{Scalar, Type};
 use chimera_core::programs::wasm::{self, Compiled, Entry};
-use chimera_core::programs::tune::Parametrised;
 use chimera_sandbox::{CompiledModule, Outcome as Run, Runtime, SlotKind, Status};
 
 use crate::error::{Failure, Outcome};
@@ -24,7 +24,8 @@ pub struct Executable {
 impl Executable {
     /// The entry of a function and the kinds of its results.
     pub fn entry(&self, name: &str) -> Outcome<(&Entry, &[SlotKind])> {
-        let found = self.compiled.entries.iter().zip(&self.results).find(|(entry, _)| entry.name == name);
+        let found =
+            self.compiled.entries.iter().zip(&self.results).find(|(entry, _)| entry.name == name);
         let (entry, results) = found.ok_or_else(|| {
             Failure::Argument(format!("function: expected an entry of the program, got `{name}`"))
         })?;

@@ -8,7 +8,9 @@ use chimera_core::programs::ir::{FunctionId, Program as Ir};
 use chimera_core::programs::tune;
 use chimera_core::programs::types::{Scalar, Type};
 use chimera_core::programs::wasm::abi::{self, Image, Value};
-use chimera_sandbox::{CancelFlag, Config, Job, Limits, Options, Outcome as Run, Parameters, Runtime, Status};
+use chimera_sandbox::{
+    CancelFlag, Config, Job, Limits, Options, Outcome as Run, Parameters, Runtime, Status,
+};
 use numpy::{PyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -151,7 +153,11 @@ impl Engine {
     }
 
     /// Compile a program for some entries, and the slots of its tunable values.
-    fn prepare(&self, program: &Ir, entries: Vec<FunctionId>) -> Outcome<(Arc<Executable>, Vec<u64>)> {
+    fn prepare(
+        &self,
+        program: &Ir,
+        entries: Vec<FunctionId>,
+    ) -> Outcome<(Arc<Executable>, Vec<u64>)> {
         let parametrised = tune::parametrise(program);
         let key = tune::skeleton_hash(program)?;
         let wanted = self.build_of(entries);
@@ -223,7 +229,10 @@ impl Engine {
             let job = Job {
                 module: &executable.module,
                 entry: &name,
-                parameters: Some(Parameters { base: executable.compiled.parameters_base, slots: &slots }),
+                parameters: Some(Parameters {
+                    base: executable.compiled.parameters_base,
+                    slots: &slots,
+                }),
                 image: view(&image),
                 n_params: entry.params.len() as u32,
                 results,

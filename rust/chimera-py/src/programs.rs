@@ -79,7 +79,7 @@ impl Program {
 
     /// Number of nodes of the evolvable functions.
     #[getter]
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         walk::size(&self.inner)
     }
 

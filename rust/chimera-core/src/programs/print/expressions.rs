@@ -119,7 +119,8 @@ impl Printer<'_> {
             }
             Expr::Logic(op, lhs, rhs) => {
                 let (word, level) = logic(*op);
-                let text = format!("{} {word} {}", self.expr(lhs, level + 1), self.expr(rhs, level));
+                let text =
+                    format!("{} {word} {}", self.expr(lhs, level + 1), self.expr(rhs, level));
                 bracket(text, level, least)
             }
             Expr::Select { test, then, otherwise } => {
@@ -131,7 +132,9 @@ impl Printer<'_> {
                 );
                 bracket(text, SELECT, least)
             }
-            Expr::Convert(scalar, inner) => format!("{}({})", scalar.name(), self.expression(inner)),
+            Expr::Convert(scalar, inner) => {
+                format!("{}({})", scalar.name(), self.expression(inner))
+            }
             Expr::Intrinsic(intrinsic, args) => {
                 format!("{}({})", intrinsic.python_name(), self.list(args))
             }

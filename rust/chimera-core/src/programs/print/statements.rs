@@ -87,11 +87,13 @@ impl<'a> Printer<'a> {
         match kind {
             StmtKind::Assign { target, value } => {
                 let place = Expr::Local(*target);
-                self.assignment(&place, value).unwrap_or_else(|| match (value, self.function.local(*target)) {
-                    (Expr::List(_, elements), Some(local)) if elements.is_empty() => {
-                        format!("{}: {} = []", self.local(*target), local.ty.annotation())
+                self.assignment(&place, value).unwrap_or_else(|| {
+                    match (value, self.function.local(*target)) {
+                        (Expr::List(_, elements), Some(local)) if elements.is_empty() => {
+                            format!("{}: {} = []", self.local(*target), local.ty.annotation())
+                        }
+                        _ => format!("{} = {}", self.local(*target), self.expression(value)),
                     }
-                    _ => format!("{} = {}", self.local(*target), self.expression(value)),
                 })
             }
             StmtKind::Unpack { targets, value } => {
@@ -179,7 +181,10 @@ impl<'a> Printer<'a> {
 
 fn docstring(doc: &str) -> String {
     let escaped = doc.replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"");
-    let escaped =
-        if escaped.ends_with('"') { format!("{}\\\"", &escaped[..escaped.len() - 1]) } else { escaped };
+    let escaped = if escaped.ends_with('"') {
+        format!("{}\\\"", &escaped[..escaped.len() - 1])
+    } else {
+        escaped
+    };
     format!("    \"\"\"{escaped}\"\"\"\n")
 }

@@ -56,7 +56,8 @@ impl Lowering<'_, '_> {
             ast::Expr::Subscript(subscript) => self.subscript(subscript),
             ast::Expr::List(list) => self.list(list, wanted),
             ast::Expr::ListComp(inner) => {
-                let (inner, element) = self.comprehension(&inner.elt, &inner.generators, inner.range)?;
+                let (inner, element) =
+                    self.comprehension(&inner.elt, &inner.generators, inner.range)?;
                 let Some(ty) = element.list_of() else {
                     return self.refuse(
                         expr.range(),
@@ -94,9 +95,12 @@ impl Lowering<'_, '_> {
                     "write a float, or a smaller integer",
                 ),
             },
-            ast::Number::Complex { .. } => {
-                self.refuse(literal.range, "complex number", "is outside the subset", "use two floats")
-            }
+            ast::Number::Complex { .. } => self.refuse(
+                literal.range,
+                "complex number",
+                "is outside the subset",
+                "use two floats",
+            ),
         }
     }
 
@@ -144,7 +148,9 @@ impl Lowering<'_, '_> {
                 _ => self.refuse(
                     name.range,
                     "module constant",
-                    format!("the table `{key}` can only be indexed, iterated, or measured with len"),
+                    format!(
+                        "the table `{key}` can only be indexed, iterated, or measured with len"
+                    ),
                     format!("write `{key}[i]`"),
                 ),
             };
@@ -306,7 +312,13 @@ impl Lowering<'_, '_> {
         self.mismatch(expr.range(), value.ty, ty, what)
     }
 
-    pub(super) fn mismatch<T>(&mut self, at: TextRange, got: Type, ty: Type, what: &str) -> Lowered<T> {
+    pub(super) fn mismatch<T>(
+        &mut self,
+        at: TextRange,
+        got: Type,
+        ty: Type,
+        what: &str,
+    ) -> Lowered<T> {
         let help = match ty {
             Type::Scalar(scalar) => {
                 format!("convert with {}(...), or write 0.0 instead of 0", scalar.name())

@@ -188,8 +188,11 @@ impl Lowering<'_, '_> {
         orelse: &[ast::Stmt],
     ) -> Block {
         self.scope = normal;
-        let block =
-            if orelse.is_empty() || self.scope.is_none() { Block::new() } else { self.block(orelse) };
+        let block = if orelse.is_empty() || self.scope.is_none() {
+            Block::new()
+        } else {
+            self.block(orelse)
+        };
         self.scope = join(self.scope.take(), breaks);
         block
     }

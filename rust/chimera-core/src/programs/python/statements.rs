@@ -23,7 +23,9 @@ fn outside(stmt: &ast::Stmt) -> (&'static str, &'static str) {
         ast::Stmt::Delete(_) => ("del", "leave the variable alone"),
         ast::Stmt::With(_) => ("with", "compiled code has no resources to manage"),
         ast::Stmt::Match(_) => ("match", "write if/elif/else"),
-        ast::Stmt::Try(_) => ("try", "check the condition before; an error ends the call with a reason"),
+        ast::Stmt::Try(_) => {
+            ("try", "check the condition before; an error ends the call with a reason")
+        }
         ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) => {
             ("import", "import at the top of the file (only math can be used)")
         }
@@ -82,7 +84,12 @@ impl Lowering<'_, '_> {
             _ => None,
         };
         let Some(name) = name else {
-            return self.refuse(stmt.range, "raise", "needs an exception class", "write `raise ValueError(\"...\")`");
+            return self.refuse(
+                stmt.range,
+                "raise",
+                "needs an exception class",
+                "write `raise ValueError(\"...\")`",
+            );
         };
         self.push(out, stmt.range, StmtKind::Raise(name));
         Ok(())
@@ -185,7 +192,12 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    fn unpack(&mut self, assign: &ast::StmtAssign, targets: &[ast::Expr], out: &mut Block) -> Lowered<()> {
+    fn unpack(
+        &mut self,
+        assign: &ast::StmtAssign,
+        targets: &[ast::Expr],
+        out: &mut Block,
+    ) -> Lowered<()> {
         let (source, types) = self.tuple_source(&assign.value)?;
         if types.len() != targets.len() {
             return self.refuse(
@@ -270,7 +282,12 @@ impl Lowering<'_, '_> {
     fn annotated(&mut self, assign: &ast::StmtAnnAssign, out: &mut Block) -> Lowered<()> {
         let ty = self.module.annotation(&assign.annotation)?;
         let ast::Expr::Name(name) = &*assign.target else {
-            return self.refuse(assign.range, "annotation", "only names can be annotated", "drop it");
+            return self.refuse(
+                assign.range,
+                "annotation",
+                "only names can be annotated",
+                "drop it",
+            );
         };
         let Some(value) = &assign.value else { return Ok(()) };
         let value = self.exactly(value, ty, "assigned value")?;
@@ -300,7 +317,8 @@ impl Lowering<'_, '_> {
                 self.store(&assign.target, new, assign.range, out)
             }
             _ => {
-                let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
+                let Target::Item { mut list, mut index, element } = self.target(&assign.target)?
+                else {
                     return Err(Refused);
                 };
                 // List and index must be evaluated once: hold them when they may do more than read.
@@ -333,13 +351,23 @@ impl Lowering<'_, '_> {
             if matches!(&*stmt.value, ast::Expr::StringLiteral(_) | ast::Expr::EllipsisLiteral(_)) {
                 return Ok(());
             }
-            return self.refuse(stmt.range, "expression", "has no effect", "assign or return its value");
+            return self.refuse(
+                stmt.range,
+                "expression",
+                "has no effect",
+                "assign or return its value",
+            );
         };
         match &*call.func {
             ast::Expr::Attribute(method) if method.attr.as_str() == "append" => {
                 self.no_keywords(call)?;
                 let [value] = &*call.arguments.args else {
-                    return self.refuse(call.range(), "append", "takes 1 argument", "write xs.append(x)");
+                    return self.refuse(
+                        call.range(),
+                        "append",
+                        "takes 1 argument",
+                        "write xs.append(x)",
+                    );
                 };
                 let list = self.list_value(&method.value)?;
                 let element = list.ty.element().unwrap_or(Type::INT);
@@ -372,9 +400,16 @@ impl Lowering<'_, '_> {
     fn return_value(&mut self, stmt: &ast::StmtReturn, out: &mut Block) -> Lowered<()> {
         let returns = self.returns.clone();
         let kind = match (&returns, stmt.value.as_deref()) {
-            (Returns::Nothing, None | Some(ast::Expr::NoneLiteral(_))) => StmtKind::Return(Vec::new()),
+            (Returns::Nothing, None | Some(ast::Expr::NoneLiteral(_))) => {
+                StmtKind::Return(Vec::new())
+            }
             (Returns::Nothing, Some(value)) => {
-                return self.refuse(value.range(), "return", "gives a value although the function is `-> None`", "annotate the result type");
+                return self.refuse(
+                    value.range(),
+                    "return",
+                    "gives a value although the function is `-> None`",
+                    "annotate the result type",
+                );
             }
             (_, None) => {
                 return self.refuse(
@@ -384,10 +419,10 @@ impl Lowering<'_, '_> {
                     "return a value",
                 );
             }
-            (Returns::One(ty), Some(value)) => {
-                StmtKind::Return(vec![self.returned(value, *ty)?])
-            }
-            (Returns::Tuple(scalars), Some(ast::Expr::Tuple(tuple))) if tuple.elts.len() == scalars.len() => {
+            (Returns::One(ty), Some(value)) => StmtKind::Return(vec![self.returned(value, *ty)?]),
+            (Returns::Tuple(scalars), Some(ast::Expr::Tuple(tuple)))
+                if tuple.elts.len() == scalars.len() =>
+            {
                 let mut values = Vec::with_capacity(scalars.len());
                 for (value, scalar) in tuple.elts.iter().zip(scalars) {
                     values.push(self.returned(value, Type::Scalar(*scalar))?);
