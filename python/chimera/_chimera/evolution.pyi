@@ -84,7 +84,7 @@ class Search:
     Raises:
         ConfigError: A setting is unknown or outside its range.
     """
-    def __new__(cls, /, program: Program, objective: str, instances: Instances, *, seed: SupportsIndex, direction: str, probes: dict, settings: dict | None = None) -> Search: ...
+    def __new__(cls, /, program: Program, objective: str, instances: Instances, *, seed: SupportsIndex, direction: str, probes: "dict[str, list[tuple[object, ...]]]", settings: "dict[str, float] | None" = None) -> Search: ...
     @property
     def best(self, /) -> Candidate:
         """
@@ -116,7 +116,7 @@ class Search:
         """
         Objective calls so far, each on one instance.
         """
-    def operators(self, /) -> list:
+    def operators(self, /) -> "list[dict[str, object]]":
         """
         Name, trials, acceptances and credit of every operator.
         """

@@ -57,7 +57,7 @@ class Engine:
         -2
     """
     def __new__(cls, /, *, threads: SupportsIndex = 0, memory_bytes_max: SupportsIndex = ..., fuel_max: SupportsIndex = 2000000000, timeout_ms: SupportsIndex = 10000) -> Engine: ...
-    def call(self, /, program: Program, function: str, args: tuple) -> CallOutcome:
+    def call(self, /, program: Program, function: str, args: "tuple[object, ...]") -> CallOutcome:
         """
         Call one function once. Arguments are copied in; what the function does to its lists stays
         in the sandbox.
@@ -125,4 +125,4 @@ class Instances:
         ArgumentError: Naming instance, parameter and index of the first ill-typed value.
     """
     def __len__(self, /) -> int: ...
-    def __new__(cls, /, program: Program, function: str, args: SupportsGetItem[int, tuple]) -> Instances: ...
+    def __new__(cls, /, program: Program, function: str, args: "list[tuple[object, ...]]") -> Instances: ...

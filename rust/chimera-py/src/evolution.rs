@@ -443,7 +443,7 @@ fn probe_function(
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (program, objective, instances, *, seed, direction, probes, settings = None))]
+    #[pyo3(signature = (program, objective, instances, *, seed, direction, probes: "dict[str, list[tuple[object, ...]]]", settings: "dict[str, float] | None" = None))]
     fn new(
         program: &Program,
         objective: &str,
@@ -569,6 +569,7 @@ impl Search {
     }
 
     /// Name, trials, acceptances and credit of every operator.
+    #[pyo3(signature = () -> "list[dict[str, object]]")]
     fn operators<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         for account in self.lock().operators() {

@@ -72,7 +72,7 @@ pub const fn slot(value: Const) -> u64 {
     }
 }
 
-const fn kind(ty: &Type) -> SlotKind {
+const fn kind(ty: Type) -> SlotKind {
     match ty {
         Type::Scalar(Scalar::Float) => SlotKind::Float,
         _ => SlotKind::Bits,
@@ -99,15 +99,20 @@ fn build(runtime: &Runtime, skeleton: &Parametrised, build: &Build) -> Outcome<E
     };
     let compiled = wasm::compile(&skeleton.program, &options)?;
     let module = runtime.compile(&compiled.wasm)?;
-    let results =
-        compiled.entries.iter().map(|entry| entry.returns.iter().map(kind).collect()).collect();
+    let results = compiled
+        .entries
+        .iter()
+        .map(|entry| entry.returns.iter().copied().map(kind).collect())
+        .collect();
     Ok(Executable { compiled, module, results })
 }
+
+type Known = HashMap<([u8; 32], Build), Arc<Executable>>;
 
 /// A bounded cache of compiled programs.
 #[derive(Default)]
 pub struct Executables {
-    known: Mutex<HashMap<([u8; 32], Build), Arc<Executable>>>,
+    known: Mutex<Known>,
 }
 
 impl Executables {
@@ -133,7 +138,7 @@ impl Executables {
         Ok(made)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<([u8; 32], Build), Arc<Executable>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

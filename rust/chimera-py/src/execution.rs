@@ -71,8 +71,11 @@ pub struct CallOutcome {
 pub struct Instances {
     pub(crate) params: Vec<Type>,
     values: Vec<Vec<Value>>,
-    images: Mutex<HashMap<(u32, usize), Arc<Vec<Image>>>>,
+    images: Mutex<Encoded>,
 }
+
+/// Encoded instances by base address and number of results.
+type Encoded = HashMap<(u32, usize), Arc<Vec<Image>>>;
 
 /// Scores of a batch, in the order of its pairs.
 #[pyclass(frozen, get_all, module = "chimera._chimera.execution")]
@@ -209,6 +212,7 @@ impl Engine {
     ///
     /// Raises:
     ///     ArgumentError: An argument does not have the declared type.
+    #[pyo3(signature = (program, function, args: "tuple[object, ...]"))]
     fn call(
         &self,
         py: Python<'_>,
@@ -424,6 +428,7 @@ impl Instances {
 #[pymethods]
 impl Instances {
     #[new]
+    #[pyo3(signature = (program, function, args: "list[tuple[object, ...]]"))]
     fn new(program: &Program, function: &str, args: Vec<Bound<'_, PyTuple>>) -> Outcome<Self> {
         let id = find(&program.inner, function)?;
         let params = program

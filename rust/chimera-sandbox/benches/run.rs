@@ -1,5 +1,12 @@
 //! Cost of calls, instances and compilation; sizes and threads are in the names of the benches.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

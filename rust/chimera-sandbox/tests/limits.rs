@@ -1,5 +1,12 @@
 //! Every limit, at its edge.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 mod common;
 
 use std::time::Duration;
@@ -178,7 +185,7 @@ fn foreign_loop_ends_at_the_deadline_or_the_fuel() {
     let outcome = runtime.run(&endless, &Options::default()).unwrap();
     assert_eq!(outcome.status, Status::Deadline);
 
-    let runtime = foreign(Duration::from_secs(60));
+    let runtime = foreign(Duration::from_mins(1));
     let module = runtime.compile(&wat::parse_str(FOREIGN).unwrap()).unwrap();
     let mut endless = job(&module, "call:loop", &bytes);
     endless.fuel_max = Some(10_000);
@@ -200,7 +207,7 @@ fn foreign_start_function_ends_at_the_deadline() {
 
 #[test]
 fn our_modules_run_under_epochs_too() {
-    let runtime = foreign(Duration::from_secs(60));
+    let runtime = foreign(Duration::from_mins(1));
     let module = module(&runtime);
     let bytes = frames(&[2]);
     let mut call = job(&module, "call:f", &bytes);

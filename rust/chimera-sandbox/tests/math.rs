@@ -2,6 +2,13 @@
 //!
 //! Skipped without a `python3`. `CHIMERA_MATH_SAMPLES` sets the number of inputs per function.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 mod common;
 
 use std::io::Write as _;
@@ -73,8 +80,9 @@ fn python(name: &str, arity: usize, bytes: &[u8]) -> Option<Vec<u8>> {
 /// A module whose `many:m` applies one import to each frame.
 fn text(name: &str, arity: usize) -> Vec<u8> {
     let params = "f64 ".repeat(arity);
-    let loads: String =
-        (0..arity).map(|i| format!("(f64.load offset={} (local.get $at))", 8 * i)).collect();
+    let loads: String = (0..arity).fold(String::new(), |code, i| {
+        format!("{code}(f64.load offset={} (local.get $at))", 8 * i)
+    });
     let (result, stride) = (8 * arity, 8 * (arity + 1));
     let import = format!(r#"(import "chimera" "{name}" (func $m (param {params}) (result f64)))"#);
     let body = format!(

@@ -1,5 +1,12 @@
 //! Calls, batches, reuse of instances, decoding.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 mod common;
 
 use chimera_sandbox::{

@@ -86,7 +86,7 @@ pub fn wasm(body: &str) -> Vec<u8> {
 
 pub fn runtime(n_threads: usize, change: impl FnOnce(&mut Limits)) -> Runtime {
     let mut config = Config { n_threads, ..Config::default() };
-    config.limits.timeout = Duration::from_secs(60);
+    config.limits.timeout = Duration::from_mins(1);
     change(&mut config.limits);
     Runtime::new(config).unwrap()
 }

@@ -209,12 +209,12 @@ impl Printer<'_> {
             "{} for {} in {}{condition}",
             self.expression(&inner.element),
             targets.join(", "),
-            self.iter(&inner.iter, OR)
+            self.iterated(&inner.iter, OR)
         )
     }
 
     /// What a loop runs over; `least` as for expressions.
-    pub(super) fn iter(&self, iter: &Iter, least: u8) -> String {
+    pub(super) fn iterated(&self, iter: &Iter, least: u8) -> String {
         match iter {
             Iter::Range { start, stop, step } => {
                 let one = **step == Expr::int(1);

@@ -1,6 +1,6 @@
 //! Names of locals as printed, and which module constants a body reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::ir::{
     Comprehension, Expr, FoldSource, Function, GlobalId, Iter, LocalId, Stmt, StmtKind, TupleSource,
@@ -30,7 +30,9 @@ pub(super) fn children<'a>(expr: &'a Expr, each: &mut dyn FnMut(&'a Expr)) {
         }
         Expr::Compare(first, rest) => {
             each(first);
-            rest.iter().for_each(|(_, operand)| each(operand));
+            for (_, operand) in rest {
+                each(operand);
+            }
         }
         Expr::Select { test, then, otherwise } => {
             each(test);
@@ -158,14 +160,14 @@ pub(super) fn local_names(function: &Function) -> Vec<String> {
             targets.extend(inner.targets.iter().copied());
         }
     });
-    let mut taken: BTreeMap<String, ()> = BTreeMap::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut names = vec![String::new(); function.locals.len()];
-    let ids = 0..function.locals.len() as u32;
+    let ids = 0..u32::try_from(function.locals.len()).unwrap_or(u32::MAX);
     let (inner, outer): (Vec<_>, Vec<_>) = ids.map(LocalId).partition(|id| targets.contains(id));
     for id in outer {
         if let (Some(local), Some(name)) = (function.local(id), names.get_mut(id.0 as usize)) {
             *name = unused(&local.name, &taken);
-            taken.insert(name.clone(), ());
+            taken.insert(name.clone());
         }
     }
     for id in inner {
@@ -177,14 +179,14 @@ pub(super) fn local_names(function: &Function) -> Vec<String> {
     names
 }
 
-fn unused(base: &str, taken: &BTreeMap<String, ()>) -> String {
-    if !taken.contains_key(base) {
+fn unused(base: &str, taken: &BTreeSet<String>) -> String {
+    if !taken.contains(base) {
         return base.to_owned();
     }
     let mut n = 2;
     loop {
         let name = format!("{base}_{n}");
-        if !taken.contains_key(&name) {
+        if !taken.contains(&name) {
             return name;
         }
         n += 1;
@@ -200,10 +202,8 @@ fn separate_nested(function: &Function, names: &mut [String]) {
                 let clash = outer.iter().any(|other| {
                     other != id && names.get(other.0 as usize) == names.get(id.0 as usize)
                 });
-                if clash {
-                    if let Some(name) = names.get_mut(id.0 as usize) {
-                        *name = format!("{name}_{}", id.0);
-                    }
+                if clash && let Some(name) = names.get_mut(id.0 as usize) {
+                    *name = format!("{name}_{}", id.0);
                 }
                 outer.push(*id);
                 depth += 1;

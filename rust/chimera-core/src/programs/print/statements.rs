@@ -74,7 +74,7 @@ impl<'a> Printer<'a> {
                 return;
             }
             StmtKind::For { targets, iter, body, orelse } => {
-                let head = format!("for {} in {}:", self.locals(targets), self.iter(iter, 1));
+                let head = format!("for {} in {}:", self.locals(targets), self.iterated(iter, 1));
                 self.looped(&head, body, orelse, indent, out);
                 return;
             }

@@ -12,10 +12,10 @@ use super::{Lowered, Lowering, Typed, text};
 impl Lowering<'_, '_> {
     /// A call in a place that needs one value.
     pub(super) fn call(&mut self, call: &ast::ExprCall) -> Lowered<Typed> {
-        if let ast::Expr::Attribute(method) = &*call.func {
-            if self.module.math_member(&call.func).is_none() {
-                return self.method(call, method);
-            }
+        if let ast::Expr::Attribute(method) = &*call.func
+            && self.module.math_member(&call.func).is_none()
+        {
+            return self.method(call, method);
         }
         if let Some(member) = self.module.math_member(&call.func).map(str::to_owned) {
             self.no_keywords(call)?;
@@ -248,12 +248,10 @@ impl Lowering<'_, '_> {
         if matches!(
             intrinsic,
             Intrinsic::Round | Intrinsic::Floor | Intrinsic::Ceil | Intrinsic::Trunc
-        ) {
-            if let [(_, value)] = values.as_slice() {
-                if matches!(value.ty, Type::INT | Type::BOOL) {
-                    return Ok(Typed::new(promote(value.clone(), Scalar::Int), Type::INT));
-                }
-            }
+        ) && let [(_, value)] = values.as_slice()
+            && matches!(value.ty, Type::INT | Type::BOOL)
+        {
+            return Ok(Typed::new(promote(value.clone(), Scalar::Int), Type::INT));
         }
         let mut args = Vec::with_capacity(values.len());
         let mut first = Scalar::Float;
@@ -320,17 +318,14 @@ impl Lowering<'_, '_> {
             }
         };
         let arg = self.arg(call, 0)?;
-        let (source, element) = match arg {
-            ast::Expr::Generator(generator) => {
-                let (inner, element) =
-                    self.comprehension(&generator.elt, &generator.generators, generator.range)?;
-                (FoldSource::Generator(Box::new(inner)), element)
-            }
-            _ => {
-                let list = self.list_value(arg)?;
-                let element = list.ty.element().unwrap_or(Type::INT);
-                (FoldSource::List(Box::new(list.expr)), element)
-            }
+        let (source, element) = if let ast::Expr::Generator(generator) = arg {
+            let (inner, element) =
+                self.comprehension(&generator.elt, &generator.generators, generator.range)?;
+            (FoldSource::Generator(Box::new(inner)), element)
+        } else {
+            let list = self.list_value(arg)?;
+            let element = list.ty.element().unwrap_or(Type::INT);
+            (FoldSource::List(Box::new(list.expr)), element)
         };
         self.typed_fold(call.range(), fold, source, element)
     }
@@ -352,7 +347,7 @@ impl Lowering<'_, '_> {
         };
         let (source, scalar) = match (fold, scalar) {
             (Fold::Any | Fold::All, Scalar::Int | Scalar::Float) => {
-                (self.each(source, element, |e| truth_of(e)), Scalar::Bool)
+                (self.each(source, element, truth_of), Scalar::Bool)
             }
             (Fold::Sum | Fold::SumFromZero, Scalar::Bool) => {
                 let int = |e| Expr::Promote(Scalar::Int, Box::new(e));

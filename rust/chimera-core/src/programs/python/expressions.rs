@@ -106,7 +106,7 @@ impl Lowering<'_, '_> {
 
     fn name(&mut self, name: &ast::ExprName) -> Lowered<Typed> {
         let key = name.id.as_str();
-        let found = self.scope.as_ref().and_then(|scope| scope.get(key)).cloned();
+        let found = self.scope.as_ref().and_then(|scope| scope.get(key)).copied();
         match found {
             Some(Binding::Definite(id, ty)) => return Ok(Typed::new(Expr::Local(id), ty)),
             Some(Binding::Maybe(..)) => {
@@ -169,19 +169,16 @@ impl Lowering<'_, '_> {
 
     /// Lower where only truth matters: any scalar or list becomes a bool.
     pub(super) fn test(&mut self, expr: &ast::Expr) -> Lowered<Expr> {
-        match expr {
-            ast::Expr::BoolOp(logic) => {
-                let op = logic_op(logic.op);
-                let mut operands = Vec::with_capacity(logic.values.len());
-                for value in &logic.values {
-                    operands.push(self.test(value)?);
-                }
-                Ok(fold_logic(op, operands))
+        if let ast::Expr::BoolOp(logic) = expr {
+            let op = logic_op(logic.op);
+            let mut operands = Vec::with_capacity(logic.values.len());
+            for value in &logic.values {
+                operands.push(self.test(value)?);
             }
-            _ => {
-                let value = self.expr(expr)?;
-                Ok(truth(value))
-            }
+            Ok(fold_logic(op, operands))
+        } else {
+            let value = self.expr(expr)?;
+            Ok(truth(value))
         }
     }
 

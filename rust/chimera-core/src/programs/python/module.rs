@@ -129,13 +129,13 @@ impl<'src> Module<'src> {
                     }
                 }
             }
-            ast::Stmt::ImportFrom(import) => {
-                if import.module.as_ref().is_some_and(|module| module.as_str() == "math") {
-                    for alias in &import.names {
-                        let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                        let member = Imported::MathMember(alias.name.to_string());
-                        self.imports.insert(name.to_string(), member);
-                    }
+            ast::Stmt::ImportFrom(import)
+                if import.module.as_ref().is_some_and(|module| module.as_str() == "math") =>
+            {
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    let member = Imported::MathMember(alias.name.to_string());
+                    self.imports.insert(name.to_string(), member);
                 }
             }
             ast::Stmt::Assign(assign) => {
@@ -396,7 +396,7 @@ impl<'src> Module<'src> {
                         ast::Operator::Mult => a.checked_mul(b)?,
                         ast::Operator::Pow => a.checked_pow(u32::try_from(b).ok()?)?,
                         ast::Operator::LShift if (0..63).contains(&b) => {
-                            a.checked_mul(1_i64.checked_shl(b as u32)?)?
+                            a.checked_mul(1_i64.checked_shl(u32::try_from(b).ok()?)?)?
                         }
                         _ => return None,
                     }),

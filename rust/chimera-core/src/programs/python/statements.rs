@@ -297,52 +297,47 @@ impl Lowering<'_, '_> {
     }
 
     fn augmented(&mut self, assign: &ast::StmtAugAssign, out: &mut Block) -> Lowered<()> {
-        match &*assign.target {
-            ast::Expr::Name(_) => {
-                let mut load = (*assign.target).clone();
-                if let ast::Expr::Name(name) = &mut load {
-                    name.ctx = ast::ExprContext::Load;
-                }
-                let old = self.expr(&load)?;
-                if old.ty.scalar().is_none() {
-                    return self.refuse(
-                        assign.range,
-                        "augmented assignment",
-                        "to a list is outside the subset",
-                        "append in a loop",
-                    );
-                }
-                let value = self.expr(&assign.value)?;
-                let new = self.arithmetic(assign.range, assign.op, old, value)?;
-                self.store(&assign.target, new, assign.range, out)
+        if let ast::Expr::Name(_) = &*assign.target {
+            let mut load = (*assign.target).clone();
+            if let ast::Expr::Name(name) = &mut load {
+                name.ctx = ast::ExprContext::Load;
             }
-            _ => {
-                let Target::Item { mut list, mut index, element } = self.target(&assign.target)?
-                else {
-                    return Err(Refused);
-                };
-                // List and index must be evaluated once: hold them when they may do more than read.
-                if !is_plain(&list) {
-                    let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
-                    let held = self.temporary(ty);
-                    let value = std::mem::replace(&mut list, Expr::Local(held));
-                    self.push(out, assign.range, StmtKind::Assign { target: held, value });
-                }
-                if !is_plain(&index) {
-                    let held = self.temporary(Type::INT);
-                    let value = std::mem::replace(&mut index, Expr::Local(held));
-                    self.push(out, assign.range, StmtKind::Assign { target: held, value });
-                }
-                let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
-                let value = self.expr(&assign.value)?;
-                let new =
-                    self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
-                if new.ty != element {
-                    return self.mismatch(assign.range, new.ty, element, "list element");
-                }
-                self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
-                Ok(())
+            let old = self.expr(&load)?;
+            if old.ty.scalar().is_none() {
+                return self.refuse(
+                    assign.range,
+                    "augmented assignment",
+                    "to a list is outside the subset",
+                    "append in a loop",
+                );
             }
+            let value = self.expr(&assign.value)?;
+            let new = self.arithmetic(assign.range, assign.op, old, value)?;
+            self.store(&assign.target, new, assign.range, out)
+        } else {
+            let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
+                return Err(Refused);
+            };
+            // List and index must be evaluated once: hold them when they may do more than read.
+            if !is_plain(&list) {
+                let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
+                let held = self.temporary(ty);
+                let value = std::mem::replace(&mut list, Expr::Local(held));
+                self.push(out, assign.range, StmtKind::Assign { target: held, value });
+            }
+            if !is_plain(&index) {
+                let held = self.temporary(Type::INT);
+                let value = std::mem::replace(&mut index, Expr::Local(held));
+                self.push(out, assign.range, StmtKind::Assign { target: held, value });
+            }
+            let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
+            let value = self.expr(&assign.value)?;
+            let new = self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
+            if new.ty != element {
+                return self.mismatch(assign.range, new.ty, element, "list element");
+            }
+            self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
+            Ok(())
         }
     }
 
@@ -468,10 +463,10 @@ impl Lowering<'_, '_> {
             return Ok(value.expr);
         }
         if ty == Type::FLOAT && value.ty.scalar().is_some() {
-            if let Some(number) = super::calls::int_literal(&value.expr) {
-                if number.unsigned_abs() <= 1 << 53 {
-                    return Ok(Expr::float(number as f64));
-                }
+            if let Some(number) = super::calls::int_literal(&value.expr)
+                && number.unsigned_abs() <= 1 << 53
+            {
+                return Ok(Expr::float(number as f64));
             }
             return Ok(Expr::Convert(Scalar::Float, Box::new(value.expr)));
         }
@@ -533,10 +528,10 @@ fn target_names(target: &ast::Expr, names: &mut BTreeSet<String>) {
 
 /// The docstring of a body, and what follows it.
 pub(super) fn split_docstring(body: &[ast::Stmt]) -> (Option<String>, &[ast::Stmt]) {
-    if let Some((ast::Stmt::Expr(stmt), rest)) = body.split_first() {
-        if let ast::Expr::StringLiteral(literal) = &*stmt.value {
-            return (Some(literal.value.to_str().to_owned()), rest);
-        }
+    if let Some((ast::Stmt::Expr(stmt), rest)) = body.split_first()
+        && let ast::Expr::StringLiteral(literal) = &*stmt.value
+    {
+        return (Some(literal.value.to_str().to_owned()), rest);
     }
     (None, body)
 }
