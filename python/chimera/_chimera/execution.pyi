@@ -3,7 +3,9 @@ Sandboxed runs under limits.
 """
 
 from .programs import Program
-from _typeshed import Incomplete, SupportsGetItem
+from _typeshed import SupportsGetItem
+from numpy import float64, int64, uint64, uint8
+from numpy.typing import NDArray
 from typing import Any, SupportsIndex, final
 
 __all__ = ["CallOutcome", "Engine", "Evaluations", "Instances"]
@@ -65,7 +67,7 @@ class Engine:
         Raises:
             ArgumentError: An argument does not have the declared type.
         """
-    def evaluate(self, /, programs: SupportsGetItem[int, Program], function: str, instances: Instances, pairs: Incomplete | None = None) -> Evaluations:
+    def evaluate(self, /, programs: SupportsGetItem[int, Program], function: str, instances: Instances, pairs: NDArray[int64] | None = None) -> Evaluations:
         """
         Score programs on instances, in parallel, without the interpreter lock.
 
@@ -86,12 +88,12 @@ class Evaluations:
     Scores of a batch, in the order of its pairs.
     """
     @property
-    def fuel(self, /) -> Incomplete:
+    def fuel(self, /) -> NDArray[uint64]:
         """
         (k,) uint64: work done.
         """
     @property
-    def ns(self, /) -> Incomplete:
+    def ns(self, /) -> NDArray[uint64]:
         """
         (k,) uint64: wall clock nanoseconds.
         """
@@ -101,12 +103,12 @@ class Evaluations:
         (k,) reasons; None where ok.
         """
     @property
-    def scores(self, /) -> Incomplete:
+    def scores(self, /) -> NDArray[float64]:
         """
         (k,) float64; NaN where the call did not return.
         """
     @property
-    def status(self, /) -> Incomplete:
+    def status(self, /) -> NDArray[uint8]:
         """
         (k,) uint8: 0 ok, 1 trap, 2 fuel, 3 deadline, 4 memory, 5 stack, 6 cancelled.
         """

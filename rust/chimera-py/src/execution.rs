@@ -11,11 +11,12 @@ use chimera_core::programs::wasm::abi::{self, Image, Value};
 use chimera_sandbox::{
     CancelFlag, Config, Job, Limits, Options, Outcome as Run, Parameters, Runtime, Status,
 };
-use numpy::{PyArray1, PyReadonlyArray2};
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rayon::prelude::*;
 
+use crate::array::{Column, Pairs};
 use crate::enter::enter;
 use crate::error::{Failure, Outcome};
 use crate::executable::{Build, Executable, Executables, slot};
@@ -81,13 +82,13 @@ type Encoded = HashMap<(u32, usize), Arc<Vec<Image>>>;
 #[pyclass(frozen, get_all, module = "chimera._chimera.execution")]
 pub struct Evaluations {
     /// (k,) float64; NaN where the call did not return.
-    scores: Py<PyArray1<f64>>,
+    scores: Column<f64>,
     /// (k,) uint8: 0 ok, 1 trap, 2 fuel, 3 deadline, 4 memory, 5 stack, 6 cancelled.
-    status: Py<PyArray1<u8>>,
+    status: Column<u8>,
     /// (k,) uint64: work done.
-    fuel: Py<PyArray1<u64>>,
+    fuel: Column<u64>,
     /// (k,) uint64: wall clock nanoseconds.
-    ns: Py<PyArray1<u64>>,
+    ns: Column<u64>,
     /// (k,) reasons; None where ok.
     reasons: Vec<Option<String>>,
 }
@@ -276,14 +277,14 @@ impl Engine {
         programs: Vec<Py<Program>>,
         function: &str,
         instances: &Instances,
-        pairs: Option<PyReadonlyArray2<'_, i64>>,
+        pairs: Option<Pairs<'_>>,
     ) -> Outcome<Evaluations> {
         let inner: Vec<_> = programs.iter().map(|p| Arc::clone(&p.get().inner)).collect();
         let pairs = match pairs {
             None => (0..inner.len())
                 .flat_map(|program| (0..instances.values.len()).map(move |one| (program, one)))
                 .collect(),
-            Some(pairs) => checked_pairs(&pairs, inner.len(), instances.values.len())?,
+            Some(pairs) => checked_pairs(&pairs.0, inner.len(), instances.values.len())?,
         };
         let mut entries = Vec::with_capacity(inner.len());
         for program in &inner {
@@ -296,10 +297,10 @@ impl Engine {
         let column = |value: fn(&Run) -> u64| runs.iter().map(value).collect::<Vec<_>>();
         let status: Vec<u8> = runs.iter().map(|run| status_code(run.status).0).collect();
         Ok(Evaluations {
-            scores: PyArray1::from_vec(py, scores).unbind(),
-            status: PyArray1::from_vec(py, status).unbind(),
-            fuel: PyArray1::from_vec(py, column(|run| run.fuel_used)).unbind(),
-            ns: PyArray1::from_vec(py, column(|run| run.elapsed_ns)).unbind(),
+            scores: Column::new(py, scores),
+            status: Column::new(py, status),
+            fuel: Column::new(py, column(|run| run.fuel_used)),
+            ns: Column::new(py, column(|run| run.elapsed_ns)),
             reasons,
         })
     }
