@@ -3,7 +3,7 @@ The program representation: Python in, WebAssembly between, Python out.
 """
 
 from _typeshed import SupportsGetItem
-from typing import final
+from typing import SupportsIndex, final
 
 __all__ = ["Program"]
 
@@ -57,6 +57,10 @@ class Program:
 
         Raises:
             SourceError: The text leaves the subset; all findings are reported at once.
+        """
+    def rounded(self, /, digits: SupportsIndex) -> Program:
+        """
+        The program with every tunable float rounded to this many significant digits (1 to 17).
         """
     def signature(self, /, name: str) -> tuple[list[tuple[str, str]], str] | None:
         """

@@ -17,6 +17,9 @@ from chimera.ledger import Chain
 
 __all__ = ["Conclusion", "conclude", "holdout_scores"]
 
+DIGITS = (2, 3, 4, 6)
+"""Significant digits tried for the winner's numbers, fewest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
@@ -53,7 +56,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
     """
     best = search.best
     lineage = lineage_of(search, best.id, prepared.task.sign)
-    program = _shortest(prepared, best.program)
+    program, score = _readable(prepared, best.program, prepared.program)
     module_source = program.splice(prepared.task.source)
     source_hash = hashlib.sha256(module_source.encode()).hexdigest()
     chain.add(
@@ -62,7 +65,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
         inputs={"source": source_hash},
         outcome={
             "candidate": best.id,
-            "score": float(best.score),
+            "score": score,
             "size": int(program.size),
             "lineage": [step["id"] for step in lineage],
         },
@@ -85,7 +88,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
         source=program.source(),
         module_source=module_source,
         source_hash=source_hash,
-        score=float(best.score),
+        score=score,
         holdout_scores=scores,
         lineage=lineage,
         operators=[dict(item) for item in search.operators()],
@@ -98,18 +101,29 @@ def holdout_scores(prepared: Prepared, program: native.Program) -> list[float]:
     return [float(score) for score in result.scores]
 
 
-def _shortest(prepared: Prepared, program: native.Program) -> native.Program:
-    """Return the simplified program if it scores the same on every training instance."""
+def _readable(
+    prepared: Prepared, program: native.Program, baseline: native.Program
+) -> tuple[native.Program, float]:
+    """Return the most readable program that is as good on the training instances, and its mean.
+
+    The simplified program must score the same on every instance; numbers lose digits while the
+    mean does not get worse.
+    """
     simplified = program.simplify()
-    if simplified.size >= program.size:
-        return program
-    result = prepared.engine.evaluate(
-        [program, simplified], prepared.task.objective, prepared.train_native
-    )
+    drafts = [program, simplified, *(simplified.rounded(digits) for digits in DIGITS)]
+    if program.id == baseline.id:
+        drafts = [program]
+    result = prepared.engine.evaluate(drafts, prepared.task.objective, prepared.train_native)
     scores = [float(score) for score in result.scores]
     n = len(prepared.train)
-    same = all(map(is_same_float, scores[:n], scores[n:]))
-    return simplified if same else program
+    rows = [scores[idx * n : (idx + 1) * n] for idx in range(len(drafts))]
+    means = [math.fsum(row) / n for row in rows]
+    if len(drafts) == 1 or not all(map(is_same_float, rows[0], rows[1])):
+        return program, means[0]
+    for draft, mean in zip(drafts[2:], means[2:], strict=True):
+        if math.isfinite(mean) and prepared.task.sign * (mean - means[0]) >= 0.0:
+            return draft, mean
+    return (simplified, means[1]) if simplified.size < program.size else (program, means[0])
 
 
 def _check(

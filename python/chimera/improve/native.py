@@ -41,6 +41,9 @@ class Program(Protocol):
     def simplify(self) -> Program:
         """Return an equal program with less in it."""
 
+    def rounded(self, digits: int) -> Program:
+        """Return the program with its tunable floats at so many significant digits."""
+
 
 class Instances(Protocol):
     """Encoded argument tuples."""

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use chimera_core::programs::python::{FunctionSpan, ParseOptions, parse};
-use chimera_core::programs::{ir, print, simplify, walk};
+use chimera_core::programs::{ir, print, simplify, tune, walk};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use sha2::{Digest, Sha256};
@@ -111,6 +111,11 @@ impl Program {
     fn simplify(&self, py: Python<'_>) -> Self {
         let inner = py.detach(|| simplify::simplify(&self.inner));
         Self::new(Arc::new(inner), Arc::clone(&self.spans))
+    }
+
+    /// The program with every tunable float rounded to this many significant digits (1 to 17).
+    fn rounded(&self, digits: usize) -> Self {
+        Self::new(Arc::new(tune::rounded(&self.inner, digits)), Arc::clone(&self.spans))
     }
 
     /// The program as bytes.
