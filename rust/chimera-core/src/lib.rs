@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 pub mod error;
+pub mod evolution;
 pub mod programs;
 pub mod rng;
 

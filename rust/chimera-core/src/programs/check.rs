@@ -10,6 +10,7 @@ use super::ir::{
     GlobalValue, Iter, LocalId, Program, Stmt, StmtKind, TupleSource, Unary,
 };
 use super::types::{Returns, Scalar, Type};
+use super::walk;
 use crate::error::{Error, Result};
 
 /// Check a whole program.
@@ -53,7 +54,7 @@ pub enum Role {
     Divisor,
     /// The step of a range, the test of a `while`: small edits only.
     Delicate,
-    /// The root of a statement that only a call or a `pop` may be.
+    /// Must not change: a call or `pop` as a statement, the frame of a clamped table index.
     Fixed,
 }
 
@@ -453,7 +454,11 @@ impl<'a> Checker<'a> {
             },
             Expr::Table(id, index) => {
                 let scalar = self.table(*id)?;
+                let at = self.layout.sites.len();
                 self.expect(index, Type::INT, Role::Free)?;
+                if walk::is_clamped(index) {
+                    self.fix_clamp(at, index);
+                }
                 Type::Scalar(scalar)
             }
             Expr::TableLen(id) => self.table(*id).map(|_| Type::INT)?,
@@ -522,6 +527,35 @@ impl<'a> Checker<'a> {
             },
             _ => return self.list_node(expr),
         })
+    }
+
+    /// Keep the frame of a clamped index from being edited; what it clamps stays free.
+    fn fix_clamp(&mut self, mut at: usize, index: &Expr) {
+        let fix = |layout: &mut Layout, at: usize| {
+            if let Some(site) = layout.sites.get_mut(at) {
+                site.role = Role::Fixed;
+            }
+        };
+        let mut clamps = vec![index];
+        if let Expr::Binary(_, row, column) = index {
+            fix(&mut self.layout, at);
+            fix(&mut self.layout, at + 1);
+            at += 2;
+            clamps = vec![column];
+            if let Expr::Binary(_, row, _) = &**row {
+                let width = at + walk::size_expr(row);
+                fix(&mut self.layout, width);
+                clamps.insert(0, row);
+            }
+        }
+        for clamp in clamps {
+            let n = walk::size_expr(clamp);
+            for fixed in [at, at + 1, (at + n).saturating_sub(2), (at + n).saturating_sub(1)] {
+                fix(&mut self.layout, fixed);
+            }
+            // Past this clamp and, between two of them, past the row's width.
+            at += n + 1;
+        }
     }
 
     fn binary(&mut self, operator: Binary, lhs: &Expr, rhs: &Expr) -> Result<Type> {

@@ -10,4 +10,5 @@ pub mod simplify;
 pub mod store;
 pub mod tune;
 pub mod types;
+pub mod vary;
 pub mod walk;

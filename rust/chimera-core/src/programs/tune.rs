@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::interpret::EXACT_INT_MAX;
-use super::ir::{Const, Expr, Function, Global, GlobalId, GlobalValue, Program};
+use super::ir::{Const, Expr, Function, Global, GlobalId, GlobalValue, Program, Stmt};
 use super::types::Scalar;
 use super::walk;
 use crate::error::{Error, Result};
@@ -67,6 +67,29 @@ pub fn is_tunable_global(global: &Global) -> bool {
         }
 }
 
+/// Visit the tunable literals in canonical order. The bounds of a clamped table index belong to
+/// the table's length and are left alone: tuning them could only break the clamp.
+fn visit_literals_mut(block: &mut [Stmt], f: &mut dyn FnMut(&mut Expr, Const)) {
+    walk::visit_stmts_mut(block, &mut |stmt| {
+        walk::stmt_exprs_mut(stmt, &mut |root| literals(root, f));
+    });
+}
+
+fn literals(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr, Const)) {
+    match expr {
+        Expr::Const(value) => {
+            let value = *value;
+            if is_tunable(value) {
+                f(expr, value);
+            }
+        }
+        Expr::Table(_, index) if walk::is_clamped(index) => {
+            walk::clamped_mut(index, &mut |inner| literals(inner, f));
+        }
+        _ => walk::each_child_mut(expr, &mut |child| literals(child, f)),
+    }
+}
+
 fn slot(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -86,14 +109,9 @@ pub fn parametrise(program: &Program) -> Parametrised {
         if !function.is_evolvable {
             return;
         }
-        walk::visit_exprs_mut(&mut function.body, &mut |expr| {
-            if let Expr::Const(value) = *expr
-                && is_tunable(value)
-            {
-                *expr = Expr::Parameter(slot(values.len()), value.scalar());
-                values.push(value);
-            }
-            true
+        visit_literals_mut(&mut function.body, &mut |expr, value| {
+            *expr = Expr::Parameter(slot(values.len()), value.scalar());
+            values.push(value);
         });
     });
     let mut scalars: Vec<Option<Expr>> = vec![None; program.globals.len()];
@@ -127,7 +145,8 @@ pub fn parametrise(program: &Program) -> Parametrised {
     Parametrised { program, values, tables }
 }
 
-fn as_float(value: Const) -> f64 {
+/// The value as a float; exact for tunable numbers.
+pub(crate) fn as_float(value: Const) -> f64 {
     match value {
         Const::Bool(value) => f64::from(u8::from(value)),
         #[expect(clippy::cast_precision_loss, reason = "tunable ints are exact in a float")]
@@ -144,10 +163,8 @@ pub fn parameters(program: &Program) -> Vec<Parameter> {
         found.push(Parameter { value: as_float(value), scalar: value.scalar(), group });
     };
     for function in program.functions.iter().filter(|function| function.is_evolvable) {
-        walk::visit_exprs(&function.body, &mut |expr| match expr {
-            Expr::Const(value) if is_tunable(*value) => add(*value, Group::Literal),
-            _ => {}
-        });
+        let mut body = function.body.clone();
+        visit_literals_mut(&mut body, &mut |_, value| add(value, Group::Literal));
     }
     for (id, global) in (0..).map(GlobalId).zip(&program.globals) {
         if is_tunable_global(global) {
@@ -199,13 +216,8 @@ pub(crate) fn map_numbers(program: &Program, f: &mut dyn FnMut(Const) -> Const) 
     let mut program = program.clone();
     for function in &mut program.functions {
         if function.is_evolvable {
-            walk::visit_exprs_mut(&mut Arc::make_mut(function).body, &mut |expr| {
-                if let Expr::Const(value) = expr
-                    && is_tunable(*value)
-                {
-                    *value = f(*value);
-                }
-                true
+            visit_literals_mut(&mut Arc::make_mut(function).body, &mut |expr, value| {
+                *expr = Expr::Const(f(value));
             });
         }
     }
@@ -254,4 +266,48 @@ pub fn skeleton(program: &Program) -> Result<Vec<u8>> {
 /// [`Error::State`] when serialisation fails.
 pub fn skeleton_hash(program: &Program) -> Result<[u8; 32]> {
     Ok(Sha256::digest(skeleton(program)?).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::check::check;
+    use crate::programs::samples::mixed;
+
+    #[test]
+    fn values_and_slots_agree() {
+        let program = mixed();
+        let (moved, listed) = (parametrise(&program), parameters(&program));
+        assert_eq!(moved.values.len(), listed.len());
+        assert_eq!(moved.tables.len(), 1);
+        for (value, parameter) in moved.values.iter().zip(&listed) {
+            assert!((as_float(*value) - parameter.value).abs() < f64::EPSILON);
+            assert_eq!(value.scalar(), parameter.scalar);
+        }
+        let first = moved.tables[0].1 as usize;
+        assert_eq!(listed[first].group, Group::Table(moved.tables[0].0, 0));
+        check(&moved.program).unwrap();
+        assert!(parametrise(&moved.program).values.len() < moved.values.len());
+    }
+
+    #[test]
+    fn round_trip_and_skeleton() {
+        let program = mixed();
+        let values: Vec<f64> = parameters(&program).iter().map(|it| it.value).collect();
+        assert_eq!(with_parameters(&program, &values).unwrap(), program);
+        let moved: Vec<f64> = values.iter().map(|it| it * 1.5 + 1.0).collect();
+        let other = with_parameters(&program, &moved).unwrap();
+        assert_ne!(other, program);
+        assert_eq!(skeleton_hash(&other).unwrap(), skeleton_hash(&program).unwrap());
+        assert_eq!(parametrise(&other).tables, parametrise(&program).tables);
+        check(&other).unwrap();
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let program = mixed();
+        let n = parameters(&program).len();
+        assert!(with_parameters(&program, &[]).is_err());
+        assert!(with_parameters(&program, &vec![f64::NAN; n]).is_err());
+    }
 }

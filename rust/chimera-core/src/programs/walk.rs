@@ -5,8 +5,8 @@
 //! module (slots of parameters, sites of variation) uses the same order.
 
 use super::ir::{
-    Block, Comprehension, Expr, FoldSource, Function, FunctionId, GlobalId, Iter, LocalId, Program,
-    Stmt, StmtKind, TupleSource,
+    Binary, Block, Comprehension, Const, Expr, FoldSource, Function, FunctionId, GlobalId,
+    Intrinsic, Iter, LocalId, Program, Stmt, StmtKind, TupleSource,
 };
 use super::types::Type;
 
@@ -385,6 +385,45 @@ pub fn visit_expr_globals_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut GlobalId))
         }
         true
     });
+}
+
+/// Whether an index is clamped in the form that variation makes: `min(max(i, 0), n)`, or two such
+/// indices of a table in rows, `min(max(i, 0), n) * m + min(max(j, 0), k)`.
+#[must_use]
+pub fn is_clamped(index: &Expr) -> bool {
+    let one = |expr: &Expr| {
+        matches!(expr, Expr::Intrinsic(Intrinsic::Min, outer)
+            if matches!(outer.as_slice(), [Expr::Intrinsic(Intrinsic::Max, inner), Expr::Const(Const::Int(_))]
+                if matches!(inner.as_slice(), [_, Expr::Const(Const::Int(0))])))
+    };
+    match index {
+        Expr::Binary(Binary::Add, row, column) => {
+            one(column)
+                && matches!(&**row, Expr::Binary(Binary::Mul, row, width)
+                    if one(row) && matches!(**width, Expr::Const(Const::Int(_))))
+        }
+        _ => one(index),
+    }
+}
+
+/// Call `f` on the expressions inside a clamped index, past the clamps.
+pub fn clamped_mut(index: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
+    match index {
+        Expr::Binary(Binary::Add, row, column) => {
+            if let Expr::Binary(Binary::Mul, row, _) = &mut **row {
+                clamped_mut(row, f);
+            }
+            clamped_mut(column, f);
+        }
+        Expr::Intrinsic(Intrinsic::Min, outer) => {
+            if let Some(Expr::Intrinsic(Intrinsic::Max, inner)) = outer.first_mut()
+                && let Some(inner) = inner.first_mut()
+            {
+                f(inner);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Which functions mutate which of their list parameters, transitively.

@@ -8,6 +8,8 @@ mod dead;
 mod language;
 mod rules;
 mod saturate;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -265,8 +265,14 @@ fn node_cost(
         _ => 10,
     };
     let is_constant = |id: &Id| egraph[egraph.find(*id)].data.constant.is_some();
-    if let (Op::Binary(Binary::Add | Binary::Mul, _) | Op::Compare(..), Some(first)) =
-        (&node.op, node.children.first())
+    let commutes = matches!(
+        node.op,
+        Op::Binary(Binary::Add | Binary::Mul, _)
+            | Op::Compare(..)
+            | Op::Intrinsic(Intrinsic::Min | Intrinsic::Max, _)
+    );
+    if commutes
+        && let Some(first) = node.children.first()
         && is_constant(first)
     {
         cost += 2;
