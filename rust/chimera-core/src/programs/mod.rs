@@ -12,3 +12,4 @@ pub mod tune;
 pub mod types;
 pub mod vary;
 pub mod walk;
+pub mod wasm;
