@@ -6,6 +6,7 @@ the folder given with ``--out``. The exit code is 1 when there was a difference.
 
 import argparse
 import multiprocessing
+import os
 import sys
 import time
 from itertools import count
@@ -45,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--calls-per-function", type=int, default=CALLS_PER_FUNCTION)
     parser.add_argument("--out", type=Path, default=Path("fuzz-differences"))
     options = parser.parse_args()

@@ -229,7 +229,10 @@ class Programs(Expressions):
         ty = self.choices.weighted(PARAMETER_TYPES)
         if ty.startswith("list") and self.choices.chance(25):
             name = self.new_name()
-            self.write(indent, f"{name}: {ty} = []")
+            text = "[]"
+            if ty.startswith("list[list") and self.choices.chance(60):
+                text = self.choices.pick(("[[] for _ in range(3)]", "[[]]", "[[], []]"))
+            self.write(indent, f"{name}: {ty} = {text}")
             self.declare(name, ty)
             return
         text, growth = self.stored(ty, 3)
@@ -254,6 +257,9 @@ class Programs(Expressions):
         variable = self.assignable()
         if variable is None:
             self.write_new(indent)
+            return
+        if variable.ty.startswith("list") and self.choices.chance(15):
+            self.write(indent, f"{variable.name} = []")
             return
         text, growth = self.stored(variable.ty, 3)
         self.write(indent, f"{variable.name} = {text}")
@@ -387,10 +393,15 @@ class Programs(Expressions):
         matrices = [v for v in self.variables if v.ty.startswith("list[list")]
         if matrices and choices.chance(60):
             name = choices.pick(matrices).name
-            kind = choices.below(3)
+            kind = choices.below(4)
             if kind == 0:
                 self.write(indent, f"if {name}:")
                 self.write(indent + 1, f"{name}[0] = {name}[-1]")
+            elif kind == 3:
+                ty = next(v.ty for v in matrices if v.name == name)[5:-1]
+                row = self.of(ty, 2) if choices.chance(80) else "[]"
+                self.write(indent, f"if {name}:")
+                self.write(indent + 1, f"{name}[{choices.pick(('0', '-1'))}] = {row}")
             elif kind == 1:
                 self.write(indent, f"if {name} and len({name}) < {APPEND_MAX}:")
                 self.write(indent + 1, f"{name}.append({name}[0])")

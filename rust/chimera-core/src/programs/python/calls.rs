@@ -305,7 +305,7 @@ impl Lowering<'_, '_> {
         let (source, element) = match arg {
             ast::Expr::Generator(generator) => {
                 let (inner, element) =
-                    self.comprehension(&generator.elt, &generator.generators, generator.range)?;
+                    self.comprehension(&generator.elt, &generator.generators, generator.range, None)?;
                 (FoldSource::Generator(Box::new(inner)), element)
             }
             _ => {
