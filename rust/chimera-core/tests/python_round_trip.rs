@@ -204,3 +204,12 @@ fn empty_lists_take_their_type_from_where_they_are_put() {
     let again = "def f(n: int) -> int:\n    xs = [n]\n    xs = []\n    return len(xs)\n";
     assert!(print::source(&read(again, &["f"]).program).contains("xs: list[int] = []"));
 }
+
+#[test]
+fn promotions_that_python_does_not_make_are_printed() {
+    let source = "def f(x: bool, n: int) -> int:\n    y = round(x)\n    return y if n else round(n)\n";
+    let first = read(source, &["f"]).program;
+    let printed = print::source(&first);
+    assert!(printed.contains("y = int(x)\n    return y if n else n"), "{printed}");
+    assert_eq!(read(&printed, &["f"]).program, first);
+}

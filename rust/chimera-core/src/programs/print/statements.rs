@@ -1,10 +1,11 @@
 //! Statements and functions.
 
 use super::super::ir::{
-    Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, TupleSource,
+    Binary, Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, TupleSource,
 };
 use super::expressions::augmented;
 use super::super::order;
+use super::super::types::Type;
 use super::names::local_names;
 use super::wrap::{WIDTH, wrap};
 
@@ -22,6 +23,10 @@ impl<'a> Printer<'a> {
 
     pub(super) fn local(&self, id: LocalId) -> String {
         self.names.get(id.0 as usize).cloned().unwrap_or_else(|| format!("local_{}", id.0))
+    }
+
+    pub(super) fn ty(&self, expr: &Expr) -> Option<Type> {
+        expr.ty(self.program, self.function)
     }
 
     pub(super) fn global(&self, id: GlobalId) -> String {
@@ -103,6 +108,7 @@ impl<'a> Printer<'a> {
                         format!("{}({})", self.function_name(*id), self.list(args))
                     }
                     TupleSource::Divmod(lhs, rhs) => {
+                        let (lhs, rhs) = self.operands(Binary::FloorDiv, lhs, rhs);
                         format!("divmod({}, {})", self.expression(lhs), self.expression(rhs))
                     }
                 };
@@ -145,6 +151,7 @@ impl<'a> Printer<'a> {
                 return None;
             }
         }
+        let rhs = self.operands(*op, lhs, rhs).1;
         (**lhs == *place).then(|| {
             format!("{} {}= {}", self.expression(place), augmented(*op), self.expression(rhs))
         })

@@ -232,7 +232,7 @@ impl Lowering<'_, '_> {
         if matches!(intrinsic, Intrinsic::Round | Intrinsic::Floor | Intrinsic::Ceil | Intrinsic::Trunc) {
             if let [(_, value)] = values.as_slice() {
                 if matches!(value.ty, Type::INT | Type::BOOL) {
-                    return Ok(Typed::new(promote(value.clone(), Scalar::Int), Type::INT));
+                    return self.convert(call.range(), Scalar::Int, value.clone());
                 }
             }
         }
