@@ -109,8 +109,9 @@ def with_other_floats(source: str, choices: Choices) -> str:
     """The same program with other float literals: a sibling that shares its compiled form."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, float) and choices.chance(60):
-            node.value = choices.pick((0.0, 1.0, 2.5, 0.1, 1e-3, 7.0, node.value * 2 + 1))
+        is_float = isinstance(node, ast.Constant) and isinstance(node.value, float)
+        if is_float and node.value and choices.chance(60):  # 0.0 may be the start of a sum
+            node.value = choices.pick((1.0, 2.5, 0.1, 1e-3, 7.0, abs(node.value) * 2 + 1))
     return ast.unparse(tree) + "\n"
 
 
@@ -131,7 +132,7 @@ def variants(generated: Generated, choices: Choices) -> Iterator[tuple[str, bool
     roots = [signature.name for signature in generated.functions]
     source = generated.source
     form = choices.below(4)
-    if form == 1:
+    if form in (1, 3):
         source = ast.unparse(ast.parse(source)) + "\n"
     if form == 2:
         source = reprinted(source, roots)

@@ -600,7 +600,9 @@ class Expressions:
         if kind == "repeat" and not element.startswith("list"):
             value = self.list_element(element, depth)
             count = choices.pick(("3", "0", "-1", f"({self.of('int', depth)} % 5)", f"({self.of('bool', 0)})"))
-            return f"([{value}] * {count})" if choices.chance(80) else f"({count} * [{value}])"
+            if choices.chance(15) and ".pop()" not in count + value and "(" not in count:
+                return f"({count} * [{value}])"
+            return f"([{value}] * {count})"
         if kind == "copy":
             text = self.of(ty, depth)
             return choices.pick((f"list({text})", f"({text}).copy()", f"({text})[:]"))

@@ -21,7 +21,7 @@ from .parts import Signature
 from .reference import Reference
 from .values import Value
 
-ATTEMPTS_MAX = 3_000
+ATTEMPTS_MAX = 1_500
 SECONDS_MAX = 0.5
 PLACES = re.compile(r"[\w<>.]+:\d+:\d+: |`[^`]*`")
 
@@ -131,8 +131,6 @@ class Minimiser:
         try:
             reprinted(source, roots)
         except AssertionError as error:
-            message = str(error)
-        except ChimeraError as error:
             message = str(error)
         else:
             return None

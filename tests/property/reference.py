@@ -141,6 +141,15 @@ class Watched(ast.NodeTransformer):
         return ast.copy_location(ast.Assign([node.target], value_now), node)
 
 
+def statement_lines(tree: ast.Module) -> dict[int, int]:
+    """The first line of the statement, or of the head of the compound one, that a line is part of."""
+    lines: dict[int, int] = {}
+    for node in ast.walk(tree):  # parents come before children
+        if isinstance(node, ast.stmt):
+            lines.update(dict.fromkeys(range(node.lineno, (node.end_lineno or 0) + 1), node.lineno))
+    return lines
+
+
 class Reference:
     """A program run by CPython."""
 
@@ -148,6 +157,7 @@ class Reference:
         self.tree = ast.parse(source)
         self.namespace: dict[str, Any] = {}
         exec(compile(self.tree, FILE, "exec"), self.namespace)
+        self.statement_lines = statement_lines(self.tree)
         self._watched: dict[str, Any] | None = None
 
     def call(self, name: str, args: list[Value]) -> Answer | Raised:
@@ -159,7 +169,8 @@ class Reference:
             inside = [frame for frame in frames if frame.filename == FILE]
             last = inside[-1]
             own = next((f for f in reversed(inside) if not f.name.startswith("<")), last)
-            return Raised(type(error).__name__, own.name, last.lineno or 0)
+            line = last.lineno or 0
+            return Raised(type(error).__name__, own.name, self.statement_lines.get(line, line))
 
     def events(self, name: str, args: list[Value]) -> set[str]:
         """Which limits of the subset the call crosses before it ends."""
