@@ -48,9 +48,7 @@ def test_canonical_json_round_trips_bit_for_bit(value: Any) -> None:
 
 def test_canonical_json_orders_keys_and_keeps_special_floats() -> None:
     text = canonical_json({"b": [math.inf, -math.inf, math.nan], "a": -0.0, "c": 0.1})
-    assert text == (
-        '{"a":-0.0,"b":[{"$float":"inf"},{"$float":"-inf"},{"$float":"nan"}],"c":0.1}'
-    )
+    assert text == ('{"a":-0.0,"b":[{"$float":"inf"},{"$float":"-inf"},{"$float":"nan"}],"c":0.1}')
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {"a": object()}, {"a": b"x"}, {"a": {1, 2}}])

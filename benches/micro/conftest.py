@@ -1,5 +1,6 @@
 """Shared pieces of the micro-benchmarks: the task they time, and the refusal of debug builds."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,25 @@ from chimera import _chimera
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def pytest_collection_modifyitems() -> None:
-    """Refuse to time a debug build: an unstripped library carries debug sections (ELF only)."""
+def _has_debug_sections(library: bytes) -> bool:
+    """Tell whether a 64-bit little-endian ELF file has a section .debug_info; False for others."""
+    if library[:6] != b"\x7fELF\x02\x01":
+        return False
+    (table,) = struct.unpack_from("<Q", library, 0x28)
+    size, n_sections, names_idx = struct.unpack_from("<HHH", library, 0x3A)
+    (names,) = struct.unpack_from("<Q", library, table + names_idx * size + 0x18)
+    for idx in range(n_sections):
+        (name,) = struct.unpack_from("<I", library, table + idx * size)
+        if library.startswith(b".debug_info\0", names + name):
+            return True
+    return False
+
+
+def pytest_configure() -> None:
+    """Refuse to time a debug build, which carries debug sections (told on Linux only)."""
     library = Path(_chimera.__file__)
-    if b".debug_info" in library.read_bytes():
-        pytest.exit(f"{library} is a debug build; run: make setup", returncode=2)
+    if _has_debug_sections(library.read_bytes()):
+        raise pytest.UsageError(f"{library} is a debug build; run: touch Cargo.toml && make setup")
 
 
 @pytest.fixture(scope="session")

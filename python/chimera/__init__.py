@@ -11,6 +11,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from chimera.config import VERSION as __version__  # noqa: N811
 from chimera.errors import ChimeraError
 from chimera.improve.marks import (
     bool_matrix,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from chimera.improve.api import improve as improve
     from chimera.improve.api import live, load
     from chimera.improve.result import Improvement
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ChimeraError",

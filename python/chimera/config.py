@@ -16,8 +16,16 @@ from typing import Final
 
 from chimera.errors import ConfigError
 
-__all__ = ["PROJECT_DIRECTORY", "Budget", "Settings", "parse_duration", "resolve_project"]
+__all__ = [
+    "PROJECT_DIRECTORY",
+    "VERSION",
+    "Budget",
+    "Settings",
+    "parse_duration",
+    "resolve_project",
+]
 
+VERSION: Final = "0.1.0"
 PROJECT_DIRECTORY: Final = ".chimera"
 BUDGET_DEFAULT: Final = "60s"
 BUDGET_SECONDS_MAX: Final = 30 * 86_400.0
@@ -129,7 +137,7 @@ class Settings:
     budget: Budget = field(default_factory=lambda: Budget.of(None, None))
     seed: int = 0
     threads: int = 0
-    n_train: int = 16
+    n_train: int = 128
     n_holdout: int = 64
     checkpoint_s: float = 1.0
     workload_timeout_s: float = 60.0
@@ -150,7 +158,7 @@ class Settings:
                 raise ConfigError(f"expected {name} >= 0, got {getattr(self, name)!r}")
 
 
-def _check_range(name: str, value: int, low: int, high: int) -> None:
+def _check_range(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(
             f"expected {name} to be a whole number from {low} to {high}, got {value!r}"
@@ -169,7 +177,7 @@ def resolve_project(
         task: A task file; the default folder lies beside it.
         environment: Environment variables, by default the process's.
     """
-    variables = os.environ if environment is None else environment
+    variables: Mapping[str, str] = os.environ if environment is None else environment
     chosen = project or variables.get("CHIMERA_PROJECT")
     if chosen:
         return Path(chosen).expanduser().absolute()

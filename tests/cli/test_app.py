@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.improve.support import write_task
 
 import chimera
-from tests.improve.support import write_task
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -81,7 +81,8 @@ def test_resume_without_a_run_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["show"], ["history"], ["replay", "r1"], ["rollback", "line"], ["verify"], ["report"]]
+    "arguments",
+    [["show"], ["history"], ["replay", "r1"], ["rollback", "line"], ["verify"], ["report"]],
 )
 def test_reading_needs_a_project(tmp_path: Path, arguments: list[str]) -> None:
     done = run(*arguments, "--project", tmp_path / "none")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 HEADER = "import random\n\nimport chimera\n"
 
-EVOLVE = '''
+EVOLVE = """
 @chimera.evolve
 def guess(x: float, y: float) -> float:
     return x
-'''
+"""
 
-OBJECTIVE = '''
+OBJECTIVE = """
 @chimera.objective(direction="minimize")
 def error(xs: chimera.floats, ys: chimera.floats) -> float:
     total = 0.0
@@ -20,21 +20,21 @@ def error(xs: chimera.floats, ys: chimera.floats) -> float:
         difference = guess(xs[i], ys[i]) - (3.0 * xs[i] + ys[i] + 1.0)
         total += abs(difference)
     return total / len(xs)
-'''
+"""
 
-TRAIN = '''
+TRAIN = """
 @chimera.workload
 def train(seed: int):
     rng = random.Random(seed)
     n = 12
     return [rng.uniform(-2.0, 2.0) for _ in range(n)], [rng.uniform(-2.0, 2.0) for _ in range(n)]
-'''
+"""
 
-HOLDOUT = '''
+HOLDOUT = """
 @chimera.workload(holdout=True)
 def unseen(seed: int):
     return train(seed)
-'''
+"""
 
 
 def task_text(

@@ -3,6 +3,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.improve.support import EVOLVE, OBJECTIVE, task_text, write_task
 
 from chimera.errors import ObjectiveError
 from chimera.improve.recording import (
@@ -14,7 +15,6 @@ from chimera.improve.recording import (
     record,
 )
 from chimera.improve.task import load_task
-from tests.improve.support import EVOLVE, OBJECTIVE, task_text, write_task
 
 
 def fill(size: int, n: int, seed: int) -> list[int]:

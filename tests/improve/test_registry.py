@@ -2,13 +2,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.improve.support import write_task
 
 import chimera
 from chimera.errors import RegistryError, StorageError
 from chimera.improve.registry import Registry
 from chimera.improve.store import Project
 from chimera.improve.task import Task, load_task
-from tests.improve.support import write_task
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.improve.support import write_task
 
 from chimera.config import Budget, Settings
 from chimera.errors import ConfigError, CorruptLedgerError, RegistryError
 from chimera.improve.store import Project, RunRecord, settings_from, settings_outcome
 from chimera.improve.task import Task, load_task
 from chimera.ledger import Chain
-from tests.improve.support import write_task
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.improve.support import EVOLVE, HOLDOUT, OBJECTIVE, TRAIN, task_text, write_task
 
 from chimera.errors import SourceError, TaskError
 from chimera.improve.task import load_task
-from tests.improve.support import EVOLVE, HOLDOUT, OBJECTIVE, TRAIN, task_text, write_task
 
 
 def test_whole_task_is_loaded(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_neighbour_is_importable_and_the_path_restored(tmp_path: Path) -> None:
 def test_imported_marked_functions_do_not_count(tmp_path: Path) -> None:
     write_task(tmp_path, name="other_task.py")
     path = write_task(tmp_path, task_text(evolve="\nfrom other_task import guess\n"))
-    with pytest.raises(TaskError, match="@chimera.evolve, got none"):
+    with pytest.raises(TaskError, match=r"@chimera\.evolve, got none"):
         load_task(path)
 
 

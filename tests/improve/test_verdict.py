@@ -7,13 +7,15 @@ from chimera.improve.verdict import bca_interval, deviation, judge, mean
 
 
 def sample(seed: int, n: int, shift: float) -> list[float]:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - test data
     return [rng.gauss(shift, 1.0) for _ in range(n)]
 
 
 def test_clear_gain_is_adopted_in_both_directions() -> None:
     baseline = sample(1, 64, 5.0)
-    better = [value - 1.0 + 0.1 * noise for value, noise in zip(baseline, sample(2, 64, 0.0), strict=True)]
+    better = [
+        value - 1.0 + 0.1 * noise for value, noise in zip(baseline, sample(2, 64, 0.0), strict=True)
+    ]
     down = judge(baseline, better, sign=-1.0)
     assert down.is_adopted
     assert down.gain == pytest.approx(1.0, abs=0.05)
@@ -62,7 +64,7 @@ def test_interval_is_deterministic_and_near_the_normal_one() -> None:
 
 
 def test_interval_covers_a_skewed_mean() -> None:
-    rng = random.Random(11)
+    rng = random.Random(11)  # noqa: S311 - test data
     trials = [[rng.expovariate(1.0) for _ in range(40)] for _ in range(60)]
     covered = sum(low <= 1.0 <= high for low, high in map(bca_interval, trials))
     # 95 % of 60 is 57; BCa at n = 40 covers slightly less.

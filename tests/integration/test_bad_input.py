@@ -2,7 +2,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-
 from tests.improve.support import EVOLVE, HOLDOUT, OBJECTIVE, TRAIN, task_text, write_task
 from tests.integration.support import improve, run
 
@@ -65,7 +64,11 @@ def test_tampered_ledger_stops_a_new_run_and_keeps_everything(tmp_path: Path) ->
         "DROP TRIGGER events_fixed; UPDATE events SET outcome = '{}' WHERE sequence = 1"
     )
     connection.close()
-    for arguments in (["improve", task, *FEW], ["verify", "--project", file.parent]):
+    commands: list[list[str | Path]] = [
+        ["improve", task, *FEW],
+        ["verify", "--project", file.parent],
+    ]
+    for arguments in commands:
         done = run(*arguments)
         assert done.returncode == 3
         assert "event 1 of r1" in done.stderr

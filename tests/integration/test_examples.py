@@ -3,9 +3,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.integration.support import improve
 
 from chimera.improve.task import load_task
-from tests.integration.support import improve
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 

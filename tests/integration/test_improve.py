@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import chimera
 from tests.improve.support import write_task
 from tests.integration.support import improve, run
+
+import chimera
 
 pytest.importorskip("chimera._chimera.programs")
 

@@ -63,6 +63,9 @@ class Watch:
                 self.events.add("inexact division")
         if name == "Pow" and isinstance(lhs, int) and isinstance(rhs, int) and rhs < 0:
             self.events.add("negative exponent")
+        if name == "Pow" and isinstance(lhs, int | float) and isinstance(rhs, float):
+            if lhs < 0 and math.isfinite(rhs) and rhs != math.floor(rhs):
+                self.events.add("complex power")  # CPython may overflow on the way
         return self.seen(BY_NAME[name](lhs, rhs))
 
     def unary(self, name: str, operand: Any) -> Any:
@@ -87,6 +90,10 @@ class Watch:
         if INT_MIN in (items.start, items.stop):
             self.events.add("int overflow")
         return builtins.reversed(items)
+
+    def divmod(self, lhs: Any, rhs: Any) -> Any:
+        quotient, rest = builtins.divmod(lhs, rhs)
+        return self.seen(quotient), rest
 
     def copysign(self, x: float, y: float) -> float:
         if math.isnan(y):
@@ -118,7 +125,7 @@ class Watched(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in {"sum", "reversed", "copysign"}:
+        if name in {"sum", "reversed", "copysign", "divmod"}:
             return self._watch(node, name, *node.args)
         if name in WATCHED_CALLS or not isinstance(node.func, ast.Name):
             return self._watch(node, "seen", node)

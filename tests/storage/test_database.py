@@ -56,7 +56,9 @@ def test_reader_needs_a_project(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_writer", [True, False])
-@pytest.mark.parametrize("content", [b"no database at all" * 400, b"SQLite format 3\0" + b"\1" * 9_000])
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 400, b"SQLite format 3\0" + b"\1" * 9_000]
+)
 def test_damaged_file_is_refused_and_kept(
     tmp_path: Path, content: bytes, *, is_writer: bool
 ) -> None:

@@ -8,11 +8,12 @@ boundary, and that generation's number is on record, so it can be replayed exact
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chimera.config import Settings
 from chimera.errors import TaskError
@@ -26,7 +27,11 @@ from chimera.improve.task import Task, load_task
 from chimera.improve.verdict import judge
 from chimera.ledger import Chain
 
-__all__ = ["Run"]
+__all__ = ["STALLED_GENERATIONS_MAX", "Run"]
+
+STALLED_GENERATIONS_MAX: Final = 1_000
+"""Generations in a row without one evaluation after which a search counts as exhausted."""
+STALL_BYTES: Final = 8
 
 logger = logging.getLogger("chimera.improve")
 
@@ -60,6 +65,8 @@ class Run:
         self._seconds_before = 0.0
         self._operator = "original"
         self._points: list[Point] = []
+        self._stalled = 0
+        self._baseline = math.nan
 
     @property
     def result(self) -> Improvement | None:
@@ -87,6 +94,7 @@ class Run:
             self.id = record.id
             yield self._progress("prepare", None, None)
             prepared = prepare(self.task, self.settings, chain)
+            self._baseline = prepared.baseline
             if not self._resume:
                 project.begin(record, self.task, chain, self.seconds)
             search = self._search(prepared, record)
@@ -117,8 +125,12 @@ class Run:
         task = prepared.task
         if record.checkpoint:
             logger.info("run %s continues at generation %d", record.id, record.generation)
+            self._stalled = int.from_bytes(record.checkpoint[:STALL_BYTES], "little")
             return native.load_search(
-                record.checkpoint, prepared.program, task.objective, prepared.train_native
+                record.checkpoint[STALL_BYTES:],
+                prepared.program,
+                task.objective,
+                prepared.train_native,
             )
         return native.make_search(
             prepared.program,
@@ -137,15 +149,17 @@ class Run:
         step_s = 0.0
         is_spent = chain.last_kind == "search.finished"
         while not is_spent and not self._stop:
-            before = time.perf_counter()
+            before, n_before = time.perf_counter(), search.n_evaluations
             step = search.step(prepared.engine)
             now = time.perf_counter()
+            self._stalled = 0 if step.n_evaluations > n_before else self._stalled + 1
             step_s = max(now - before, 0.7 * step_s)
             self._note(step, chain)
             is_spent = self._is_spent(search, prepared, step_s)
             if is_spent:
                 finish_search(search, chain)
-            if is_spent or self._stop or now - saved_at >= self.settings.checkpoint_s:
+            is_due = now - saved_at >= self.settings.checkpoint_s
+            if is_due or is_spent:
                 self._save(project, search, chain)
                 saved_at = now
             yield self._progress("search", prepared, search, step)
@@ -161,13 +175,19 @@ class Run:
             self._points.append(self._point(step.generation, step.n_evaluations, step.best_score))
 
     def _point(self, generation: int, evaluations: int, best: float) -> Point:
-        return (int(generation), int(evaluations), self.seconds, float(best))
+        return (int(generation), int(evaluations), self.seconds, self._score(best))
+
+    def _score(self, best: float) -> float:
+        """Return a best score, or the original's while the search has none yet."""
+        return float(best) if math.isfinite(best) else self._baseline
 
     def _is_spent(self, search: native.Search, prepared: Prepared, step_s: float) -> bool:
         budget = self.settings.budget
-        if budget.evaluations is not None:
-            return search.n_evaluations >= budget.evaluations
-        limit = budget.seconds or 0.0
+        if self._stalled >= STALLED_GENERATIONS_MAX:
+            return True
+        if budget.seconds is None:
+            return search.n_evaluations >= (budget.evaluations or 0)
+        limit = budget.seconds
         reserve = min(prepared.conclusion_s, 0.5 * limit)
         return self.seconds + step_s + reserve >= limit
 
@@ -175,11 +195,15 @@ class Run:
         self, project: Project, search: native.Search, chain: Chain, *, is_interrupted: bool = False
     ) -> None:
         self._points.append(self._point(search.generation, search.n_evaluations, search.best.score))
+        # Before the first generation there is nothing to keep: resuming starts the search anew.
+        state = self._stalled.to_bytes(STALL_BYTES, "little") + search.save()
+        if not search.generation:
+            state = b""
         project.checkpoint(
             self.id,
             chain,
             status="interrupted" if is_interrupted else "running",
-            state=search.save(),
+            state=state,
             points=self._points,
         )
         self._points = []
@@ -249,8 +273,9 @@ class Run:
         except ValueError:
             return True
         scores = [float(score) for score in result.scores]
-        verdict = judge(scores, conclusion.holdout_scores, sign=self.task.sign)
-        return verdict.is_adopted or verdict.gain != verdict.gain
+        if not all(map(math.isfinite, scores)):
+            return True
+        return judge(scores, conclusion.holdout_scores, sign=self.task.sign).is_adopted
 
     def _facts(
         self,
@@ -301,7 +326,7 @@ class Run:
     ) -> Progress:
         if prepared is None or search is None:
             return Progress(run=self.id, phase=phase, seconds=self.seconds)
-        baseline, best = prepared.baseline, float(search.best.score)
+        baseline, best = self._baseline, self._score(search.best.score)
         gain = prepared.task.sign * (best - baseline) + 0.0
         return Progress(
             run=self.id,
@@ -320,9 +345,9 @@ class Run:
 
     def _fraction(self, search: native.Search) -> float:
         budget = self.settings.budget
-        if budget.evaluations is not None:
-            return min(search.n_evaluations / budget.evaluations, 1.0)
-        return min(self.seconds / (budget.seconds or 1.0), 1.0)
+        if budget.seconds is None:
+            return min(search.n_evaluations / (budget.evaluations or 1), 1.0)
+        return min(self.seconds / budget.seconds, 1.0)
 
 
 def note_step(step: native.Step, chain: Chain) -> None:

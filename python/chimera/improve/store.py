@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from chimera.config import Budget, Settings
+from chimera.config import VERSION, Budget, Settings
 from chimera.errors import ConfigError, RegistryError
 from chimera.improve.task import Task
 from chimera.ledger import Chain, Ledger, canonical_json, decode_json
@@ -87,10 +87,8 @@ def environment() -> dict[str, Any]:
     """Return what a reader of the results wants to know about this machine."""
     import os
 
-    from chimera import __version__
-
     return {
-        "chimera": __version__,
+        "chimera": VERSION,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count() or 1,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chimera_core::evolution::{self as core, Batch, Direction, Measured, Settings};
-use chimera_core::programs::ir::{FunctionId, Program as Ir};
+use chimera_core::programs::ir::{Const, FunctionId, Program as Ir};
 use chimera_core::programs::python::FunctionSpan;
 use chimera_core::programs::types::Type;
 use chimera_core::programs::wasm::abi::{self, Image, Value};
@@ -17,7 +17,7 @@ use crate::enter::enter;
 use crate::error::{Failure, Outcome};
 use crate::executable::{Executable, slot};
 use crate::execution::{Engine, Instances, score, view};
-use crate::programs::{Program, hex};
+use crate::programs::{Program, hex, source_id};
 use crate::value::from_python;
 
 /// Probe calls of one evolvable function: their arguments, and where their outputs start.
@@ -56,7 +56,7 @@ pub struct Search {
 /// A kept candidate.
 #[pyclass(frozen, get_all, module = "chimera._chimera.evolution")]
 pub struct Candidate {
-    /// Identity of the program: 64 hexadecimal digits.
+    /// `program.id`: SHA-256 of its source, in hexadecimal.
     id: String,
     /// The program.
     program: Py<Program>,
@@ -116,7 +116,8 @@ fn settings(
     let mut out = Settings { seed, direction, ..Settings::default() };
     for (key, value) in overrides.into_iter().flatten() {
         let name: String = key.extract()?;
-        let wrong = |_| Failure::Config(format!("{name}: expected a non-negative number, got {value}"));
+        let wrong =
+            |_| Failure::Config(format!("{name}: expected a non-negative number, got {value}"));
         match name.as_str() {
             "n_islands" => out.n_islands = value.extract().map_err(wrong)?,
             "island_size" => out.island_size = value.extract().map_err(wrong)?,
@@ -174,8 +175,7 @@ fn probes_of(program: &Ir, probes: &Bound<'_, PyDict>) -> Outcome<Vec<Probes>> {
 }
 
 /// Probe inputs as variation sees them: per function of the program, rows of scalars.
-fn observed(program: &Ir, probes: &[Probes]) -> Vec<Vec<Vec<chimera_core::programs::ir::Const>>> {
-    use chimera_core::programs::ir::Const;
+fn observed(program: &Ir, probes: &[Probes]) -> Vec<Vec<Vec<Const>>> {
     let constant = |value: &Value| match value {
         Value::Bool(value) => Some(Const::Bool(*value)),
         Value::Int(value) => Some(Const::Int(*value)),
@@ -186,10 +186,30 @@ fn observed(program: &Ir, probes: &[Probes]) -> Vec<Vec<Vec<chimera_core::progra
         .functions
         .iter()
         .map(|function| {
-            probes.iter().find(|probes| probes.name == function.name).map_or_else(Vec::new, |probes| {
-                let row = |row: &Vec<Value>| row.iter().filter_map(constant).collect();
-                probes.values.iter().map(row).collect()
-            })
+            probes.iter().find(|probes| probes.name == function.name).map_or_else(
+                Vec::new,
+                |probes| {
+                    let row = |row: &Vec<Value>| row.iter().filter_map(constant).collect();
+                    probes.values.iter().map(row).collect()
+                },
+            )
+        })
+        .collect()
+}
+
+/// Probe calls as a saved search holds them.
+fn probes_from(program: &Ir, rows: &[Vec<Vec<Const>>]) -> Vec<Probes> {
+    let value = |constant: &Const| match *constant {
+        Const::Bool(value) => Value::Bool(value),
+        Const::Int(value) => Value::Int(value),
+        Const::Float(value) => Value::Float(value),
+    };
+    let filled = program.functions.iter().zip(rows).filter(|(_, rows)| !rows.is_empty());
+    filled
+        .map(|(function, rows)| Probes {
+            name: function.name.clone(),
+            params: function.params().iter().map(|param| param.ty).collect(),
+            values: rows.iter().map(|row| row.iter().map(value).collect()).collect(),
         })
         .collect()
 }
@@ -199,22 +219,17 @@ impl Search {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shared(
-        program: &Program,
-        objective: &str,
-        probes: &Bound<'_, PyDict>,
-    ) -> Outcome<(Vec<FunctionId>, Vec<Probes>)> {
+    fn entries(program: &Program, objective: &str, probes: &[Probes]) -> Outcome<Vec<FunctionId>> {
         let Some(id) = program.inner.function_id(objective) else {
             return Err(Failure::Argument(format!(
                 "objective: expected a function of the program, got `{objective}`"
             )));
         };
-        let probes = probes_of(&program.inner, probes)?;
         let mut entries = vec![id];
-        for probe in &probes {
+        for probe in probes {
             entries.extend(program.inner.function_id(&probe.name).filter(|other| *other != id));
         }
-        Ok((entries, probes))
+        Ok(entries)
     }
 
     fn candidate(
@@ -226,13 +241,13 @@ impl Search {
         let parents = candidate
             .parents
             .iter()
-            .filter_map(|parent| Some(hex(&search.candidate(*parent)?.identity)))
+            .filter_map(|parent| Some(source_id(&search.candidate(*parent)?.program)))
             .collect();
         let program = Program::new(candidate.program, Arc::clone(&self.spans));
         Py::new(
             py,
             Candidate {
-                id: hex(&candidate.identity),
+                id: program.id(),
                 program: Py::new(py, program)?,
                 score: candidate.score,
                 deviation: candidate.deviation,
@@ -300,7 +315,8 @@ impl Search {
         let mut jobs = Vec::with_capacity(batch.requests.len());
         for (request, at) in batch.requests.iter().zip(of_request) {
             let program = request.program as usize;
-            let image = images.get(program).and_then(|images| images.get(request.instance as usize));
+            let image =
+                images.get(program).and_then(|images| images.get(request.instance as usize));
             let (Some(executable), Some(image), Some(slots)) =
                 (executables.get(program), image, slots.get(at))
             else {
@@ -427,7 +443,7 @@ fn probe_function(
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (program, objective, instances, *, seed, direction, probes, settings = None))]
+    #[pyo3(signature = (program, objective, instances, *, seed, direction, probes: "dict[str, list[tuple[object, ...]]]", settings: "dict[str, float] | None" = None))]
     fn new(
         program: &Program,
         objective: &str,
@@ -437,7 +453,8 @@ impl Search {
         probes: &Bound<'_, PyDict>,
         settings: Option<&Bound<'_, PyDict>>,
     ) -> Outcome<Self> {
-        let (entries, probes) = Self::shared(program, objective, probes)?;
+        let probes = probes_of(&program.inner, probes)?;
+        let entries = Self::entries(program, objective, &probes)?;
         let settings = self::settings(seed, direction, settings)?;
         let inner = core::Search::new(
             Ir::clone(&program.inner),
@@ -503,11 +520,27 @@ impl Search {
         })
     }
 
-    /// The best candidate so far; None before the first step.
+    /// The best candidate so far; before the first step the baseline, with a score of NaN.
     #[getter]
-    fn best(&self, py: Python<'_>) -> PyResult<Option<Py<Candidate>>> {
+    fn best(&self, py: Python<'_>) -> PyResult<Py<Candidate>> {
         let search = self.lock();
-        search.best().map(|best| self.candidate(py, &search, best)).transpose()
+        if let Some(best) = search.best() {
+            return self.candidate(py, &search, best);
+        }
+        let program = Program::new(Arc::clone(search.baseline()), Arc::clone(&self.spans));
+        let baseline = Candidate {
+            id: program.id(),
+            size: u32::try_from(program.size()).unwrap_or(u32::MAX),
+            program: Py::new(py, program)?,
+            score: f64::NAN,
+            deviation: f64::NAN,
+            n_instances: 0,
+            parents: Vec::new(),
+            operator: String::new(),
+            generation: 0,
+            fuel: 0,
+        };
+        Py::new(py, baseline)
     }
 
     /// Objective calls so far, each on one instance.
@@ -525,12 +558,18 @@ impl Search {
     /// The candidates from the baseline to the one with this identity.
     fn lineage(&self, py: Python<'_>, id: &str) -> PyResult<Vec<Py<Candidate>>> {
         let search = self.lock();
-        let identity = unhex(id).unwrap_or_default();
-        let chain = search.lineage(&identity);
+        let newest = (0..search.store().len()).rev();
+        let mut kept = search
+            .best()
+            .into_iter()
+            .chain(newest.filter_map(|at| search.candidate(u64::try_from(at).ok()?)));
+        let found = kept.find(|candidate| source_id(&candidate.program) == id);
+        let chain = found.map_or_else(Vec::new, |found| search.lineage(&found.identity));
         chain.into_iter().map(|candidate| self.candidate(py, &search, candidate)).collect()
     }
 
     /// Name, trials, acceptances and credit of every operator.
+    #[pyo3(signature = () -> "list[dict[str, object]]")]
     fn operators<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         for account in self.lock().operators() {
@@ -555,22 +594,16 @@ impl Search {
     /// Raises:
     ///     StateError: The bytes are damaged, of another version, or of another task.
     #[staticmethod]
-    #[pyo3(signature = (data, program, objective, instances, *, probes))]
     fn load(
         data: &[u8],
         program: &Program,
         objective: &str,
         instances: Py<Instances>,
-        probes: &Bound<'_, PyDict>,
     ) -> Outcome<Self> {
-        let (entries, probes) = Self::shared(program, objective, probes)?;
         let inner = core::Search::load(data)?;
-        if inner.n_instances() != instances.get().len() || *inner.baseline() != *program.inner {
-            return Err(Failure::Core(chimera_core::Error::State {
-                what: "a search",
-                reason: "it belongs to another program or other instances".to_owned(),
-            }));
-        }
+        inner.check_matches(&program.inner, instances.get().len())?;
+        let probes = probes_from(&program.inner, inner.probes());
+        let entries = Self::entries(program, objective, &probes)?;
         Ok(Self {
             inner: Mutex::new(inner),
             objective: objective.to_owned(),
@@ -586,15 +619,4 @@ impl Search {
         let bytes = py.detach(|| self.lock().save())?;
         Ok(hex(&Sha256::digest(&bytes)))
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (idx, byte) in out.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(idx * 2..idx * 2 + 2)?, 16).ok()?;
-    }
-    Some(out)
 }

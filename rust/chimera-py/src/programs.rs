@@ -73,13 +73,13 @@ impl Program {
 
     /// SHA-256 of `source()`, in hexadecimal.
     #[getter]
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         hex(&Sha256::digest(self.text().as_bytes()))
     }
 
     /// Number of nodes of the evolvable functions.
     #[getter]
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         walk::size(&self.inner)
     }
 
@@ -141,6 +141,11 @@ impl Program {
         let digest = Sha256::digest(self.text().as_bytes());
         digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
+}
+
+/// The identity of a program as users see it: SHA-256 of its source.
+pub fn source_id(program: &ir::Program) -> String {
+    hex(&Sha256::digest(print::source(program).as_bytes()))
 }
 
 /// Lower-case hexadecimal.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chimera.improve.report.charts import gain_chart, number, paired_chart, score_chart
 from chimera.improve.report.code import highlight, side_by_side
 from chimera.improve.report.style import SCRIPT, STYLE
-from chimera.improve.result import Improvement
+
+if TYPE_CHECKING:
+    from chimera.improve.result import Improvement
 
 __all__ = ["render"]
 

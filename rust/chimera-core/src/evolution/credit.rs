@@ -26,9 +26,10 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Credit {
     accounts: Vec<Account>,
+    priors: Vec<f64>,
 }
 
-/// Share of the choice that is uniform over the operators.
+/// Share of the choice that follows the priors alone.
 const FLOOR: f64 = 0.4;
 /// Weight of the newest reward in the moving average.
 const RATE: f64 = 0.02;
@@ -36,9 +37,9 @@ const RATE: f64 = 0.02;
 const PRIOR: f64 = 0.2;
 
 impl Credit {
-    /// Fresh accounts for the named operators.
+    /// Fresh accounts for the named operators; only those with a prior weight are ever drawn.
     #[must_use]
-    pub fn new(names: &[&str]) -> Self {
+    pub fn new(names: &[&str], priors: &[f64]) -> Self {
         let account = |name: &&str| Account {
             name: (*name).to_owned(),
             n_tried: 0,
@@ -46,7 +47,7 @@ impl Credit {
             gain: 0.0,
             quality: PRIOR,
         };
-        Self { accounts: names.iter().map(account).collect() }
+        Self { accounts: names.iter().map(account).collect(), priors: priors.to_vec() }
     }
 
     /// The accounts, in the order of the names.
@@ -55,16 +56,17 @@ impl Credit {
         &self.accounts
     }
 
-    /// Draws an operator among the first `n`.
+    /// Draws an operator.
     #[must_use]
-    pub fn choose(&self, n: usize, stream: &mut Stream) -> Option<usize> {
-        let accounts = self.accounts.get(..n)?;
-        let total: f64 = accounts.iter().map(|account| account.quality).sum();
-        let uniform = FLOOR / n as f64;
-        let weight =
-            |account: &Account| uniform + (1.0 - FLOOR) * account.quality / total.max(1e-12);
-        let weights: Vec<f64> = accounts.iter().map(weight).collect();
-        stream.weighted(&weights)
+    pub fn choose(&self, stream: &mut Stream) -> Option<usize> {
+        let drawn = self.accounts.iter().zip(&self.priors);
+        let total: f64 = drawn.clone().map(|(account, prior)| prior * account.quality).sum();
+        let total_prior: f64 = self.priors.iter().sum();
+        let weight = |(account, prior): (&Account, &f64)| {
+            let earned = prior * account.quality / total.max(f64::MIN_POSITIVE);
+            FLOOR * prior / total_prior + (1.0 - FLOOR) * earned
+        };
+        stream.weighted(&drawn.map(weight).collect::<Vec<f64>>())
     }
 
     /// Counts one child that enters a race.
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn rewarded_operators_are_chosen_more_often_and_none_dies_out() {
-        let mut credit = Credit::new(&["good", "bad", "idle"]);
+        let mut credit = Credit::new(&["good", "bad", "idle"], &[1.0; 3]);
         for _ in 0..500 {
             credit.reward(0, 1.0);
             credit.reward(1, 0.0);
@@ -104,14 +106,14 @@ mod tests {
         let mut stream = Stream::new(1, 2, 3);
         let mut n_chosen = [0_u32; 3];
         for _ in 0..3000 {
-            n_chosen[credit.choose(3, &mut stream).unwrap()] += 1;
+            n_chosen[credit.choose(&mut stream).unwrap()] += 1;
         }
         assert!(n_chosen[0] > 1500 && n_chosen[1] > 250, "{n_chosen:?}");
     }
 
     #[test]
     fn bookkeeping_is_exact() {
-        let mut credit = Credit::new(&["a"]);
+        let mut credit = Credit::new(&["a"], &[1.0]);
         credit.tried(0);
         credit.tried(0);
         credit.accepted(0, 2.5);

@@ -196,13 +196,10 @@ impl Search {
             }
         }
         self.credit.accepted(operator, gain);
-        let reward = if is_best {
-            1.0
-        } else if gain > 0.0 {
-            0.5
-        } else {
-            0.1
-        };
+        // Free of the objective's scale: a tenth better than the parent earns all there is for that.
+        let relative = gain / parent_loss.abs().max(loss.abs()).max(f64::MIN_POSITIVE);
+        let earned = 0.05 + (5.0 * relative).clamp(0.0, 0.45);
+        let reward = if is_best { 0.5 + earned } else { earned };
         self.credit.reward(operator, reward);
     }
 
@@ -246,7 +243,7 @@ impl Search {
         Stream::new(self.settings.seed, self.key(ORDER), 0).shuffle(&mut order);
         self.order = order;
         self.propose(&proposals, &centres);
-        for slot in 0..self.settings.batch {
+        for slot in 0..self.settings.n_children(self.n_instances) {
             self.breed(slot);
         }
         let mut stream = Stream::new(self.settings.seed, self.key(SCHEDULE), 0);
@@ -293,7 +290,6 @@ impl Search {
         let mut stream = Stream::new(self.settings.seed, self.key(BREED), index);
         let island = slot % self.settings.n_islands;
         let elites: Vec<RecordId> = self.archive.iter().map(|(_, elite)| elite.record).collect();
-        let n_operators = self.credit.accounts().len().saturating_sub(2);
         let context = space::context(&self.settings, &self.probes);
         for _ in 0..self.settings.n_attempts_max {
             let pick = |stream: &mut Stream| {
@@ -306,7 +302,7 @@ impl Search {
             let mate_id = pick(&mut stream).filter(|mate| *mate != parent_id);
             let Some(parent) = self.store.get(parent_id) else { continue };
             let mate = mate_id.and_then(|id| self.store.get(id));
-            let Some(operator) = self.credit.choose(n_operators, &mut stream) else { return };
+            let Some(operator) = self.credit.choose(&mut stream) else { return };
             let mate_program = mate.as_ref().map(|mate| mate.program.as_ref());
             let child = space::vary(operator, &parent.program, mate_program, &context, &mut stream);
             let Some(child) = child else { continue };

@@ -42,7 +42,7 @@ fn intern<'a, T: std::hash::Hash + Eq>(
 }
 
 /// Writes the programs.
-pub fn serialize<S: Serializer>(
+pub(crate) fn serialize<S: Serializer>(
     programs: &[Arc<Program>],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -60,7 +60,7 @@ pub fn serialize<S: Serializer>(
 }
 
 /// Reads what [`serialize`] wrote.
-pub fn deserialize<'de, D: Deserializer<'de>>(
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Arc<Program>>, D::Error> {
     let pool = Pool::deserialize(deserializer)?;

@@ -8,8 +8,9 @@ use super::archive::{Cell, agreement_bucket, parameters_bucket, size_bucket};
 use super::identity::{Behaviour, identity};
 use super::race::Ledger;
 use super::store::RecordId;
+use super::tuner::structural;
 use crate::programs::ir::Program;
-use crate::programs::{tune, walk};
+use crate::programs::walk;
 
 /// Where a runner comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl Runner {
         island: u32,
         n_instances: usize,
     ) -> Self {
-        let n_parameters = tune::parameters(&program).len();
+        let n_parameters = structural(&program).iter().filter(|is| !**is).count();
         Self {
             identity: identity(&program),
             size: u32::try_from(walk::size(&program)).unwrap_or(u32::MAX),

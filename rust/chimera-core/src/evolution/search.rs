@@ -217,7 +217,7 @@ impl Search {
             store: Store::new(settings.store_capacity),
             archive: Archive::default(),
             islands: Islands::new(settings.n_islands, settings.island_size),
-            credit: Credit::new(&names),
+            credit: Credit::new(&names, &space::priors()),
             tuners: Tuners::default(),
             seen,
             skeletons: Seen::new(settings.seen_capacity),
@@ -281,6 +281,12 @@ impl Search {
     #[must_use]
     pub const fn archive(&self) -> &Archive {
         &self.archive
+    }
+
+    /// Observed argument tuples, per function of the program.
+    #[must_use]
+    pub fn probes(&self) -> &[Vec<Vec<Const>>] {
+        &self.probes
     }
 
     /// The islands.

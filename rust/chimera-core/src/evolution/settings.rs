@@ -41,7 +41,8 @@ pub struct Settings {
     pub island_size: usize,
     /// Generations between two migrations.
     pub migration_interval: u64,
-    /// Structural children bred per generation.
+    /// Structural children bred per generation; up to four times as many when there are fewer than four
+    /// instances, because each then costs less.
     pub batch: usize,
     /// Attempts at an unseen child before a slot of the batch stays empty.
     pub n_attempts_max: usize,
@@ -73,7 +74,7 @@ pub struct Settings {
     pub n_tuners_active: usize,
     /// Trials that run in one generation.
     pub n_trials_active: usize,
-    /// Generations a trial is protected.
+    /// Generations a trial is protected; half as many for skeletons with few parameters.
     pub trial_generations: u32,
     /// Instances on which a strategy's first steps compare their samples.
     pub minibatch: usize,
@@ -153,6 +154,12 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// Structural children of one generation.
+    #[must_use]
+    pub fn n_children(&self, n_instances: usize) -> usize {
+        self.batch.saturating_mul((4 / self.selection(n_instances).max(1)).max(1))
     }
 
     /// How many of the training instances races decide on.

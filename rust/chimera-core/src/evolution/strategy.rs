@@ -1,10 +1,10 @@
 //! Separable CMA-ES on the tunable parameters of one skeleton, as resumable ask/tell state.
 //!
 //! Ros & Hansen, "A Simple Modification in CMA-ES Achieving Linear Time and Space Complexity" (2008),
-//! with cumulative step-size adaptation, and three changes for programs: parameters have their own
-//! initial scale, integers are rounded with a floor on their spread, and equal losses share their
-//! recombination weight, because objectives of programs are often stepwise. The first step spreads
-//! its samples over several decades of step size and keeps the scale that wins.
+//! with cumulative step-size adaptation, and changes for programs: parameters have their own initial
+//! scale, integers are rounded with a floor on their spread, and equal losses share their recombination
+//! weight, because objectives of programs are often stepwise. With few parameters the first step spreads
+//! its samples over two decades of step size and keeps the scale that wins.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::rng::Stream;
 pub struct Coordinate {
     /// Where the search starts.
     pub start: f64,
-    /// The expected distance to a better value; positive.
+    /// The expected distance to a better value; 0 keeps the value fixed.
     pub scale: f64,
     /// Whether values are rounded to integers.
     pub is_integer: bool,
@@ -32,12 +32,18 @@ pub struct Strategy {
     path_variance: Vec<f64>,
     n_steps: u64,
     n_samples: usize,
+    is_scouting: bool,
     pending: Vec<Vec<f64>>,
 }
 
 /// Decades of step size that the first step tries, from `SCALE_LOW` upwards.
 const SCALE_DECADES: f64 = 2.0;
 const SCALE_LOW: f64 = 0.02;
+/// With more free coordinates than this the first step does not try scales: the centre of large tables
+/// improves under noise that makes every single sample worse, so samples cannot tell the right scale.
+const N_SCOUT_MAX: usize = 20;
+/// Step size of large tables, in units of their range of values.
+const SIGMA_START: f64 = 0.2;
 /// Smallest standard deviation of an integer coordinate.
 const INTEGER_SPREAD_MIN: f64 = 0.3;
 /// Values stay within this magnitude.
@@ -52,7 +58,8 @@ impl Strategy {
     #[must_use]
     pub fn new(coordinates: Vec<Coordinate>, n_samples_min: usize) -> Self {
         let n = coordinates.len();
-        let default = 4.0 + (3.0 * count(n.max(1)).ln()).floor();
+        let n_free = coordinates.iter().filter(|coordinate| coordinate.scale > 0.0).count();
+        let default = 4.0 + (3.0 * count(n_free.max(1)).ln()).floor();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -61,7 +68,8 @@ impl Strategy {
         let n_samples = (default as usize).max(n_samples_min).max(4);
         Self {
             mean: vec![0.0; n],
-            sigma: 0.0,
+            sigma: if n_free > N_SCOUT_MAX { SIGMA_START } else { 0.0 },
+            is_scouting: n_free <= N_SCOUT_MAX,
             variances: vec![1.0; n],
             path_sigma: vec![0.0; n],
             path_variance: vec![0.0; n],
@@ -78,17 +86,34 @@ impl Strategy {
         self.coordinates.len()
     }
 
-    /// The current step size, in units of the coordinates' scales; 0 before the first step.
+    /// The number of coordinates that are not fixed.
+    #[must_use]
+    pub fn n_free(&self) -> usize {
+        self.coordinates.iter().filter(|coordinate| coordinate.scale > 0.0).count()
+    }
+
+    /// The current step size, in units of the coordinates' scales; 0 while it is unknown.
     #[must_use]
     pub fn sigma(&self) -> f64 {
         self.sigma
+    }
+
+    /// Shrinks the step size, for a restart near a good point.
+    pub fn narrow(&mut self, factor: f64) {
+        self.sigma *= factor;
+    }
+
+    /// Whether the next step tries several step sizes and wants to know the loss of the start.
+    #[must_use]
+    pub const fn is_scouting(&self) -> bool {
+        self.is_scouting
     }
 
     /// Whether the sampling distribution has collapsed.
     #[must_use]
     pub fn is_collapsed(&self) -> bool {
         let widest = self.variances.iter().copied().fold(0.0, f64::max).sqrt();
-        self.n_steps > 0 && self.sigma * widest < 1e-12
+        self.n_steps > 0 && !self.is_scouting && self.sigma * widest < 1e-12
     }
 
     /// Steps told so far.
@@ -106,7 +131,9 @@ impl Strategy {
     /// Moves the centre to given values and keeps the distribution's shape.
     pub fn recentre(&mut self, values: &[f64]) {
         for ((mean, coordinate), value) in self.mean.iter_mut().zip(&self.coordinates).zip(values) {
-            *mean = (value - coordinate.start) / coordinate.scale;
+            if coordinate.scale > 0.0 {
+                *mean = (value - coordinate.start) / coordinate.scale;
+            }
         }
     }
 
@@ -123,7 +150,7 @@ impl Strategy {
         let n_samples = self.n_samples;
         let mut pending = Vec::with_capacity(n_samples);
         for idx in 0..n_samples {
-            let sigma = if self.n_steps == 0 {
+            let sigma = if self.is_scouting {
                 let level = count(idx) / count(n_samples - 1);
                 SCALE_LOW * 10_f64.powf(SCALE_DECADES * level)
             } else {
@@ -132,6 +159,9 @@ impl Strategy {
             let row = self.mean.iter().zip(&self.variances).zip(&self.coordinates);
             let row = row.map(|((mean, variance), coordinate)| {
                 let mut spread = sigma * variance.sqrt();
+                if coordinate.scale <= 0.0 {
+                    return *mean;
+                }
                 if coordinate.is_integer {
                     spread = spread.max(INTEGER_SPREAD_MIN / coordinate.scale);
                 }
@@ -153,7 +183,8 @@ impl Strategy {
             return;
         }
         let weights = tied_weights(losses);
-        if self.n_steps == 0 {
+        if self.is_scouting {
+            self.is_scouting = false;
             self.first_step(&points, losses, &weights, reference);
         } else {
             self.step(&points, &weights);
@@ -192,7 +223,7 @@ impl Strategy {
     }
 
     fn step(&mut self, points: &[Vec<f64>], weights: &[f64]) {
-        let n = count(self.mean.len());
+        let n = count(self.n_free().max(1));
         let mass = 1.0 / weights.iter().map(|weight| weight * weight).sum::<f64>();
         let c_sigma = (mass + 2.0) / (n + mass + 5.0);
         let damping = 1.0 + 2.0 * (((mass - 1.0) / (n + 1.0)).sqrt() - 1.0).max(0.0) + c_sigma;
@@ -221,7 +252,7 @@ impl Strategy {
             shifts.push((shift / self.sigma, square / (self.sigma * self.sigma)));
         }
         let norm = norm.sqrt();
-        let age = i32::try_from(self.n_steps.min(1 << 20)).unwrap_or(1);
+        let age = i32::try_from((self.n_steps + 1).min(1 << 20)).unwrap_or(1);
         let unbiased = norm / (1.0 - (1.0 - c_sigma).powi(2 * age)).sqrt();
         let is_moving = if unbiased < (1.4 + 2.0 / (n + 1.0)) * chi { 1.0 } else { 0.0 };
         let paths = self.path_variance.iter_mut().zip(&mut self.variances);

@@ -4,6 +4,7 @@
 //! a fresh table of zeros changes nothing. After its trial it stays in the pool while it is among
 //! the best, or gains. One running tuner is the best one, the others are drawn by recent gain.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use super::store::RecordId;
 use super::strategy::{Coordinate, Strategy};
-use crate::programs::ir::{Const, Program};
+use crate::programs::ir::{Const, Expr, Program};
 use crate::programs::tune::{self, Group, Parameter};
 use crate::programs::types::Scalar;
+use crate::programs::walk;
 use crate::rng::Stream;
 
 /// A skeleton that waits for its trial.
@@ -114,6 +116,10 @@ pub struct Tuners {
 const PATIENCE: u32 = 4;
 /// Active generations without gain after which a strategy restarts, or leaves when it is not the best.
 const PATIENCE_MAX: u32 = 16;
+/// More parameters than this are a table's worth: more samples per step and longer trials.
+const LARGE: usize = 20;
+/// Step size of a restart, relative to a fresh start.
+const RESTART_SIGMA: f64 = 0.4;
 /// Weight of the newest generation in the moving average of gains.
 const GAIN_RATE: f64 = 0.3;
 
@@ -127,9 +133,47 @@ pub fn slot_values(parameters: &[Parameter], values: &[f64]) -> Arc<[Const]> {
     parameters.iter().zip(values).map(typed).collect()
 }
 
-/// The search space of a program's numbers: a table's entries share the table's spread.
+/// For every parameter, whether it belongs to the structure: an int inside the index of a table, such as
+/// a clamp to the table's range, which tuning could only break.
 #[must_use]
-pub fn coordinates(parameters: &[Parameter], spread: f64) -> Vec<Coordinate> {
+pub fn structural(program: &Program) -> Vec<bool> {
+    let mut inside: BTreeSet<*const Expr> = BTreeSet::new();
+    let mut flags = Vec::new();
+    for function in program.functions.iter().filter(|function| function.is_evolvable) {
+        walk::visit_exprs(&function.body, &mut |expr| {
+            if let Expr::Table(_, index) = expr {
+                walk::visit(index, &mut |node| {
+                    inside.insert(std::ptr::from_ref(node));
+                });
+            }
+        });
+        walk::visit_exprs(&function.body, &mut |expr| match expr {
+            Expr::Const(value) if tune::is_tunable(*value) => {
+                let is_int = value.scalar() == Scalar::Int;
+                flags.push(is_int && inside.contains(&std::ptr::from_ref(expr)));
+            }
+            _ => {}
+        });
+    }
+    flags.resize(tune::parameters(program).len(), false);
+    flags
+}
+
+/// The search space of a program's numbers: a table's entries share the table's spread, and structural
+/// numbers stay where they are.
+#[must_use]
+pub fn coordinates(program: &Program, spread: f64) -> Vec<Coordinate> {
+    let parameters = tune::parameters(program);
+    let mut coordinates = scaled(&parameters, spread);
+    for (coordinate, is_structural) in coordinates.iter_mut().zip(structural(program)) {
+        if is_structural {
+            coordinate.scale = 0.0;
+        }
+    }
+    coordinates
+}
+
+fn scaled(parameters: &[Parameter], spread: f64) -> Vec<Coordinate> {
     let mut coordinates: Vec<Coordinate> = Vec::with_capacity(parameters.len());
     let same_table = |a: &Parameter, b: &Parameter| match (a.group, b.group) {
         (Group::Table(a, _), Group::Table(b, _)) => a == b,
@@ -162,8 +206,8 @@ fn literal_scale(values: &[f64]) -> f64 {
 
 fn strategy(program: &Program, spread: f64) -> Strategy {
     let parameters = tune::parameters(program);
-    let n_samples = if parameters.len() > 20 { 24 } else { 12 };
-    Strategy::new(coordinates(&parameters, spread), n_samples)
+    let n_samples = if parameters.len() > LARGE { 24 } else { 16 };
+    Strategy::new(coordinates(program, spread), n_samples)
 }
 
 impl Tuners {
@@ -220,6 +264,9 @@ impl Tuners {
     fn start(&mut self, waiting: Waiting, settings: &Settings, generation: u64) {
         let id = self.next;
         self.next += 1;
+        let is_large = waiting.n_parameters > LARGE;
+        let trial = settings.trial_generations;
+        let trial_left = if is_large { trial } else { trial.div_ceil(2) };
         self.pool.push(Tuner {
             id,
             strategy: strategy(&waiting.program, waiting.spread),
@@ -230,8 +277,8 @@ impl Tuners {
             island: waiting.island,
             loss: waiting.loss,
             minibatch: settings.minibatch,
-            trial_left: settings.trial_generations,
-            protected_until: generation + u64::from(settings.trial_generations) + 2,
+            trial_left,
+            protected_until: generation + u64::from(trial_left) + 2,
             n_stalled: 0,
             n_evaluations: 0,
             gain: 0.0,
@@ -267,6 +314,7 @@ impl Tuners {
             let is_spent = tuner.n_stalled >= PATIENCE_MAX || tuner.strategy.is_collapsed();
             if is_spent && tuner.loss <= best {
                 tuner.strategy = strategy(&tuner.program, tuner.spread);
+                tuner.strategy.narrow(RESTART_SIGMA);
                 tuner.n_stalled = 0;
                 tuner.minibatch = (tuner.minibatch / 4).max(settings.minibatch);
             }
@@ -300,7 +348,7 @@ impl Tuners {
                 stream.shuffle(&mut instances);
                 instances.truncate(tuner.minibatch);
             }
-            let has_reference = tuner.strategy.n_steps() == 0;
+            let has_reference = tuner.strategy.is_scouting();
             let mut samples = tuner.strategy.ask(&mut stream);
             if has_reference {
                 samples.push(tuner.strategy.centre());

@@ -1,6 +1,6 @@
 //! An exact interpreter of pure scalar expressions, for constant folding and tabulation.
 //!
-//! It gives the value that CPython gives, or `None` where the compiled program would trap, where
+//! It gives the value that `CPython` gives, or `None` where the compiled program would trap, where
 //! a list or a call is involved, or where this crate has no copy of the platform's function that
 //! agrees to the last bit.
 
@@ -50,7 +50,11 @@ pub fn evaluate(program: &Program, expr: &Expr, locals: &[Option<Const>]) -> Opt
             if truth(left) == (*operator == Logic::And) { eval(rhs) } else { Some(left) }
         }
         Expr::Select { test, then, otherwise } => {
-            if truth(eval(test)?) { eval(then) } else { eval(otherwise) }
+            if truth(eval(test)?) {
+                eval(then)
+            } else {
+                eval(otherwise)
+            }
         }
         Expr::Convert(scalar, operand) | Expr::Promote(scalar, operand) => {
             convert(*scalar, eval(operand)?)
@@ -148,7 +152,13 @@ fn binary_int(operator: Binary, lhs: i64, rhs: i64) -> Option<Const> {
             _ if rhs < 0 => return None,
             0 => i64::from(rhs == 0),
             1 => 1,
-            -1 => if rhs % 2 == 0 { 1 } else { -1 },
+            -1 => {
+                if rhs % 2 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
             _ => lhs.checked_pow(u32::try_from(rhs).ok()?)?,
         },
         Binary::Shl => {
@@ -167,7 +177,7 @@ fn binary_int(operator: Binary, lhs: i64, rhs: i64) -> Option<Const> {
     }))
 }
 
-/// `float.__mod__` and `float.__floordiv__` of CPython (`float_divmod` in floatobject.c).
+/// `float.__mod__` and `float.__floordiv__` of `CPython` (`float_divmod` in floatobject.c).
 fn float_divmod(lhs: f64, rhs: f64) -> Option<(f64, f64)> {
     if rhs == 0.0 {
         return None;
@@ -200,7 +210,7 @@ fn binary_float(operator: Binary, lhs: f64, rhs: f64) -> Option<Const> {
         Binary::Mod => float_divmod(lhs, rhs)?.1,
         Binary::Pow => {
             let complex = lhs < 0.0 && lhs.is_finite() && rhs.is_finite() && rhs.fract() != 0.0;
-            if complex || (lhs == 0.0 && rhs < 0.0) {
+            if complex || (lhs == 0.0 && rhs < 0.0 && rhs.is_finite()) {
                 return None;
             }
             let power = lhs.powf(rhs);
@@ -293,7 +303,7 @@ pub fn intrinsic_value(intrinsic: Intrinsic, args: &[Const]) -> Option<Const> {
     }
 }
 
-/// One-argument functions with the error rule of `math_1` in CPython's mathmodule.c.
+/// One-argument functions with the error rule of `math_1` in `CPython`'s mathmodule.c.
 fn math_one(intrinsic: Intrinsic, x: f64) -> Option<f64> {
     use Intrinsic as I;
     let y = match intrinsic {
@@ -333,4 +343,168 @@ fn math_two(intrinsic: Intrinsic, x: f64, y: f64) -> Option<f64> {
     let is_finite_input = x.is_finite() && y.is_finite();
     let is_error = (value.is_nan() && !is_nan_input) || (value.is_infinite() && is_finite_input);
     (!is_error).then_some(value)
+}
+
+#[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers as CPython prints them")]
+mod tests {
+    use super::*;
+    use crate::programs::ir::Binary as B;
+
+    fn equal(got: Option<Const>, want: Option<f64>) -> bool {
+        match (got, want) {
+            (Some(Const::Float(got)), Some(want)) if got.is_nan() => want.is_nan(),
+            (got, want) => got == want.map(Const::Float),
+        }
+    }
+
+    // The values were printed by CPython 3.11; None is an exception or a complex result.
+    const FLOATS: &[(B, f64, f64, Option<f64>)] = &[
+        (B::FloorDiv, 7.25, -0.34, Some(-22.0)),
+        (B::FloorDiv, -1e-310, -1.0, Some(0.0)),
+        (B::FloorDiv, 0.0, 10.52, Some(0.0)),
+        (B::FloorDiv, 1e+308, 9.77, Some(1.0235414534288639e+307)),
+        (B::FloorDiv, 0.13, -0.0, None),
+        (B::FloorDiv, 2.01, f64::INFINITY, Some(0.0)),
+        (B::FloorDiv, f64::INFINITY, 0.39, Some(f64::NAN)),
+        (B::FloorDiv, 7.25, f64::NEG_INFINITY, Some(-1.0)),
+        (B::FloorDiv, -2.5, -1.0, Some(2.0)),
+        (B::FloorDiv, 19.65, f64::NAN, Some(f64::NAN)),
+        (B::FloorDiv, -6.08, -1e-310, Some(f64::INFINITY)),
+        (B::FloorDiv, 2.91, 3.0, Some(0.0)),
+        (B::Mod, -3.52, f64::INFINITY, Some(f64::INFINITY)),
+        (B::Mod, -1e-310, 0.5, Some(0.5)),
+        (B::Mod, f64::NEG_INFINITY, -12.0, Some(f64::NAN)),
+        (B::Mod, -1.0, -0.4, Some(-0.19999999999999996)),
+        (B::Mod, -1e-310, f64::NAN, Some(f64::NAN)),
+        (B::Mod, 2.38, -1e-310, Some(-5.115561738896e-311)),
+        (B::Mod, 7.25, f64::INFINITY, Some(7.25)),
+        (B::Mod, 3.0, 0.0, None),
+        (B::Mod, 1e+308, f64::INFINITY, Some(1e+308)),
+        (B::Mod, 1.0, 0.0, None),
+        (B::Mod, -14.54, f64::NAN, Some(f64::NAN)),
+        (B::Mod, f64::NAN, 1e+308, Some(f64::NAN)),
+        (B::Pow, 0.5, 1e+308, Some(0.0)),
+        (B::Pow, 15.74, 0.56, Some(4.680827619526156)),
+        (B::Pow, -0.98, f64::NAN, Some(f64::NAN)),
+        (B::Pow, 0.0, -2.5, None),
+        (B::Pow, -1.0, -16.35, None),
+        (B::Pow, -2.5, 0.0, Some(1.0)),
+        (B::Pow, 1e+308, -5.94, Some(0.0)),
+        (B::Pow, 10.63, f64::NAN, Some(f64::NAN)),
+        (B::Pow, -0.0, 4.83, Some(0.0)),
+        (B::Pow, -1e-310, 0.0, Some(1.0)),
+        (B::Pow, 7.25, -15.85, Some(2.3101628511480328e-14)),
+        (B::Pow, -0.0, 2.98, Some(0.0)),
+        (B::TrueDiv, 0.5, 1.0, Some(0.5)),
+        (B::TrueDiv, -1e-310, 6.83, Some(-1.4641288433383e-311)),
+        (B::TrueDiv, -2.5, -0.0, None),
+        (B::TrueDiv, f64::INFINITY, 7.25, Some(f64::INFINITY)),
+        (B::TrueDiv, -0.0, 3.0, Some(-0.0)),
+        (B::TrueDiv, -1.0, -22.29, Some(0.04486316733961418)),
+        (B::TrueDiv, f64::INFINITY, 3.0, Some(f64::INFINITY)),
+        (B::TrueDiv, 10.21, f64::NAN, Some(f64::NAN)),
+        (B::TrueDiv, f64::NAN, 12.57, Some(f64::NAN)),
+        (B::TrueDiv, f64::NEG_INFINITY, -1e-310, Some(f64::INFINITY)),
+        (B::TrueDiv, -1e-310, -2.5, Some(4e-311)),
+        (B::TrueDiv, f64::INFINITY, 0.5, Some(f64::INFINITY)),
+    ];
+
+    const INTS: &[(B, i64, i64, Option<i64>)] = &[
+        (B::FloorDiv, 0, 3, Some(0)),
+        (B::FloorDiv, -7, 0, None),
+        (B::FloorDiv, 7, 70, Some(0)),
+        (B::FloorDiv, 7, 0, None),
+        (B::FloorDiv, -1, 2, Some(-1)),
+        (B::Mod, 0, 1, Some(0)),
+        (B::Mod, -1, 3, Some(2)),
+        (B::Mod, -7, -1, Some(0)),
+        (B::Mod, -7, -1, Some(0)),
+        (B::Mod, 1, -1, Some(0)),
+        (B::Pow, 13, 3, Some(2197)),
+        (B::Pow, -7, 1, Some(-7)),
+        (B::Pow, 1, 0, Some(1)),
+        (B::Pow, 7, 3, Some(343)),
+        (B::Pow, i64::MIN, -1, None),
+        (B::Shl, 1, 1, Some(2)),
+        (B::Shl, 7, 2, Some(28)),
+        (B::Shl, i64::MIN, 0, Some(i64::MIN)),
+        (B::Shl, 13, -3, None),
+        (B::Shl, 4611686018427387904, -1, None),
+        (B::Shr, i64::MIN, 0, Some(i64::MIN)),
+        (B::Shr, -7, 3, Some(-1)),
+        (B::Shr, 1, 70, Some(0)),
+        (B::Shr, 4611686018427387904, 70, Some(0)),
+        (B::Shr, 0, 0, Some(0)),
+        (B::BitXor, i64::MIN, 3, Some(-9223372036854775805)),
+        (B::BitXor, -1, 2, Some(-3)),
+        (B::BitXor, 7, 70, Some(65)),
+        (B::BitXor, i64::MIN, -1, Some(9223372036854775807)),
+        (B::BitXor, 4611686018427387904, 70, Some(4611686018427387974)),
+    ];
+
+    const MIXED: &[(i64, f64, bool, bool)] = &[
+        (9007199254740993, 9007199254740992.0, false, false),
+        (9007199254740992, 9007199254740992.0, false, true),
+        (-1, -0.5, true, false),
+        (0, -0.0, false, true),
+        (9223372036854775807, 9.223372036854776e+18, true, false),
+        (i64::MIN, -9.223372036854776e+18, false, true),
+        (3, f64::NAN, false, false),
+        (3, f64::INFINITY, true, false),
+        (3, f64::NEG_INFINITY, false, false),
+        (3, 2.5, false, false),
+    ];
+
+    const ROUNDED: &[(f64, i64)] = &[
+        (0.5, 0),
+        (1.5, 2),
+        (2.5, 2),
+        (-0.5, 0),
+        (-1.5, -2),
+        (2.4999, 2),
+        (1000000000000000.5, 1000000000000000),
+    ];
+
+    #[test]
+    fn floats_agree_with_cpython() {
+        for (operator, lhs, rhs, want) in FLOATS {
+            let got = binary(*operator, Const::Float(*lhs), Const::Float(*rhs));
+            assert!(equal(got, *want), "{operator:?} {lhs} {rhs}: {got:?}, not {want:?}");
+        }
+    }
+
+    #[test]
+    fn ints_agree_with_cpython_or_trap() {
+        for (operator, lhs, rhs, want) in INTS {
+            let got = binary(*operator, Const::Int(*lhs), Const::Int(*rhs));
+            assert_eq!(got, want.map(Const::Int), "{operator:?} {lhs} {rhs}");
+        }
+    }
+
+    #[test]
+    fn ints_and_floats_compare_exactly() {
+        for (lhs, rhs, less, same) in MIXED {
+            let (lhs, rhs) = (Const::Int(*lhs), Const::Float(*rhs));
+            assert_eq!(compare(Comparison::Lt, lhs, rhs), *less, "{lhs:?} < {rhs:?}");
+            assert_eq!(compare(Comparison::Eq, lhs, rhs), *same, "{lhs:?} == {rhs:?}");
+            assert_eq!(compare(Comparison::Gt, rhs, lhs), *less);
+        }
+    }
+
+    #[test]
+    fn round_goes_to_even() {
+        for (value, want) in ROUNDED {
+            let got = intrinsic_value(Intrinsic::Round, &[Const::Float(*value)]);
+            assert_eq!(got, Some(Const::Int(*want)));
+        }
+    }
+
+    #[test]
+    fn minimum_of_floats_keeps_the_first_of_equals() {
+        let pair = [Const::Float(0.0), Const::Float(-0.0)];
+        assert_eq!(intrinsic_value(Intrinsic::Min, &pair), Some(Const::Float(0.0)));
+        let pair = [Const::Float(f64::NAN), Const::Float(1.0)];
+        assert_eq!(intrinsic_value(Intrinsic::Max, &pair), Some(Const::Float(f64::NAN)));
+    }
 }

@@ -14,3 +14,6 @@ pub mod types;
 pub mod vary;
 pub mod walk;
 pub mod wasm;
+
+#[cfg(test)]
+mod samples;

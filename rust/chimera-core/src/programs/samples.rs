@@ -8,22 +8,28 @@ use super::ir::{
 };
 use super::types::{Returns, Scalar, Type};
 
-pub fn l(n: u32) -> Expr {
+pub(crate) fn l(n: u32) -> Expr {
     Expr::Local(LocalId(n))
 }
-pub fn bin(operator: Binary, lhs: Expr, rhs: Expr) -> Expr {
+pub(crate) fn bin(operator: Binary, lhs: Expr, rhs: Expr) -> Expr {
     Expr::Binary(operator, Box::new(lhs), Box::new(rhs))
 }
-pub fn cmp(operator: Comparison, lhs: Expr, rhs: Expr) -> Expr {
+pub(crate) fn cmp(operator: Comparison, lhs: Expr, rhs: Expr) -> Expr {
     Expr::Compare(Box::new(lhs), vec![(operator, rhs)])
 }
-pub fn assign(target: u32, value: Expr) -> Stmt {
+pub(crate) fn assign(target: u32, value: Expr) -> Stmt {
     StmtKind::Assign { target: LocalId(target), value }.into()
 }
-pub fn ret(value: Expr) -> Stmt {
+pub(crate) fn ret(value: Expr) -> Stmt {
     StmtKind::Return(vec![value]).into()
 }
-pub fn function(name: &str, n_params: u32, locals: &[(&str, Type)], returns: Returns, body: Vec<Stmt>) -> Function {
+pub(crate) fn function(
+    name: &str,
+    n_params: u32,
+    locals: &[(&str, Type)],
+    returns: Returns,
+    body: Vec<Stmt>,
+) -> Function {
     let local = |(name, ty): &(&str, Type)| Local { name: (*name).to_owned(), ty: *ty };
     Function {
         name: name.to_owned(),
@@ -35,26 +41,32 @@ pub fn function(name: &str, n_params: u32, locals: &[(&str, Type)], returns: Ret
         doc: None,
     }
 }
-pub fn program(functions: Vec<Function>, globals: Vec<Global>) -> Program {
+pub(crate) fn program(functions: Vec<Function>, globals: Vec<Global>) -> Program {
     Program {
         functions: functions.into_iter().map(Arc::new).collect(),
         globals: globals.into_iter().map(Arc::new).collect(),
     }
 }
 fn range(stop: Expr) -> Iter {
-    Iter::Range { start: Box::new(Expr::int(0)), stop: Box::new(stop), step: Box::new(Expr::int(1)) }
+    Iter::Range {
+        start: Box::new(Expr::int(0)),
+        stop: Box::new(stop),
+        step: Box::new(Expr::int(1)),
+    }
 }
 
 /// `priority(item, remaining) -> float`, a best-fit rule of bin packing.
-pub fn priority() -> Program {
+pub(crate) fn priority() -> Program {
     let gap = bin(Binary::Sub, l(1), l(0));
-    let body = vec![ret(Expr::Unary(Unary::Neg, Box::new(Expr::Convert(Scalar::Float, Box::new(gap)))))];
+    let body =
+        vec![ret(Expr::Unary(Unary::Neg, Box::new(Expr::Convert(Scalar::Float, Box::new(gap)))))];
     let locals = [("item", Type::INT), ("remaining", Type::INT)];
     program(vec![function("priority", 2, &locals, Returns::One(Type::FLOAT), body)], Vec::new())
 }
 
 /// Statements of every kind that variation meets: loops, lists, branches, a call, tables.
-pub fn mixed() -> Program {
+#[expect(clippy::too_many_lines, reason = "one sample, read from top to bottom")]
+pub(crate) fn mixed() -> Program {
     use Binary as B;
     let helper = {
         let body = vec![ret(bin(
@@ -62,8 +74,13 @@ pub fn mixed() -> Program {
             bin(B::Mul, l(0), Expr::float(2.5)),
             Expr::Promote(Scalar::Float, Box::new(l(1))),
         ))];
-        let mut helper =
-            function("helper", 2, &[("x", Type::FLOAT), ("n", Type::INT)], Returns::One(Type::FLOAT), body);
+        let mut helper = function(
+            "helper",
+            2,
+            &[("x", Type::FLOAT), ("n", Type::INT)],
+            Returns::One(Type::FLOAT),
+            body,
+        );
         helper.is_evolvable = false;
         helper
     };
@@ -78,7 +95,8 @@ pub fn mixed() -> Program {
         ("w", Type::FLOAT),
         ("count", Type::INT),
     ];
-    let element = bin(B::Mul, l(7), Expr::Table(GlobalId(1), Box::new(bin(B::Mod, l(1), Expr::int(3)))));
+    let element =
+        bin(B::Mul, l(7), Expr::Table(GlobalId(1), Box::new(bin(B::Mod, l(1), Expr::int(3)))));
     let comprehension = Comprehension {
         targets: vec![LocalId(7)],
         iter: Iter::List(Box::new(l(0))),
@@ -86,15 +104,32 @@ pub fn mixed() -> Program {
         element,
     };
     let in_loop = vec![
-        assign(4, Expr::Logic(
-            Logic::And,
-            Box::new(cmp(Comparison::Lt, l(3), l(1))),
-            Box::new(cmp(Comparison::Ge, Expr::Index(Box::new(l(0)), Box::new(l(3))), Expr::Global(GlobalId(0)))),
-        )),
+        assign(
+            4,
+            Expr::Logic(
+                Logic::And,
+                Box::new(cmp(Comparison::Lt, l(3), l(1))),
+                Box::new(cmp(
+                    Comparison::Ge,
+                    Expr::Index(Box::new(l(0)), Box::new(l(3))),
+                    Expr::Global(GlobalId(0)),
+                )),
+            ),
+        ),
         StmtKind::If {
             test: l(4),
             then: vec![
-                assign(2, bin(B::Add, l(2), Expr::Call(FunctionId(0), vec![Expr::Index(Box::new(l(0)), Box::new(l(3))), l(3)]))),
+                assign(
+                    2,
+                    bin(
+                        B::Add,
+                        l(2),
+                        Expr::Call(
+                            FunctionId(0),
+                            vec![Expr::Index(Box::new(l(0)), Box::new(l(3))), l(3)],
+                        ),
+                    ),
+                ),
                 StmtKind::Append { list: l(5), value: l(2) }.into(),
                 StmtKind::Continue.into(),
             ],
@@ -141,16 +176,27 @@ pub fn mixed() -> Program {
                 orelse: Vec::new(),
             }
             .into(),
-            StmtKind::Return(vec![bin(B::Add, l(1), Expr::int(1)), Expr::Const(Const::Bool(false))]).into(),
+            StmtKind::Return(vec![
+                bin(B::Add, l(1), Expr::int(1)),
+                Expr::Const(Const::Bool(false)),
+            ])
+            .into(),
         ];
         let locals = [("a", Type::INT), ("b", Type::INT), ("q", Type::INT)];
         function("pair", 2, &locals, Returns::Tuple(vec![Scalar::Int, Scalar::Bool]), body)
     };
     let globals = vec![
-        Global { name: "THRESHOLD".into(), value: GlobalValue::Scalar(Const::Float(0.25)), is_tunable: true },
+        Global {
+            name: "THRESHOLD".into(),
+            value: GlobalValue::Scalar(Const::Float(0.25)),
+            is_tunable: true,
+        },
         Global {
             name: "WEIGHTS".into(),
-            value: GlobalValue::Table(Scalar::Float, vec![Const::Float(1.0), Const::Float(0.5), Const::Float(0.25)]),
+            value: GlobalValue::Table(
+                Scalar::Float,
+                vec![Const::Float(1.0), Const::Float(0.5), Const::Float(0.25)],
+            ),
             is_tunable: true,
         },
     ];

@@ -1,8 +1,7 @@
 //! Expressions with as few parentheses as Python's precedence allows.
 
 use super::super::ir::{
-    Binary, Comparison, Comprehension, Const, Expr, Fold, FoldSource, Intrinsic, Iter, Logic,
-    Unary,
+    Binary, Comparison, Comprehension, Const, Expr, Fold, FoldSource, Intrinsic, Iter, Logic, Unary,
 };
 use super::super::types::{Scalar, Type};
 use super::constant;
@@ -126,7 +125,8 @@ impl Printer<'_> {
             }
             Expr::Logic(op, lhs, rhs) => {
                 let (word, level) = logic(*op);
-                let text = format!("{} {word} {}", self.expr(lhs, level + 1), self.expr(rhs, level));
+                let text =
+                    format!("{} {word} {}", self.expr(lhs, level + 1), self.expr(rhs, level));
                 bracket(text, level, least)
             }
             Expr::Select { test, then, otherwise } => {
@@ -138,7 +138,9 @@ impl Printer<'_> {
                 );
                 bracket(text, SELECT, least)
             }
-            Expr::Convert(scalar, inner) => format!("{}({})", scalar.name(), self.expression(inner)),
+            Expr::Convert(scalar, inner) => {
+                format!("{}({})", scalar.name(), self.expression(inner))
+            }
             Expr::Intrinsic(intrinsic, args) => {
                 let args: Vec<_> =
                     args.iter().map(|arg| self.expression(argument(*intrinsic, arg))).collect();
@@ -151,13 +153,18 @@ impl Printer<'_> {
             Expr::Len(list) => format!("len({})", self.expression(list)),
             Expr::List(_, elements) => format!("[{}]", self.list(elements)),
             Expr::Repeat(value, count) => {
-                let text =
-                    format!("[{}] * {}", self.expression(value), self.expr(as_int(count), PRODUCT + 1));
+                let text = format!(
+                    "[{}] * {}",
+                    self.expression(value),
+                    self.expr(as_int(count), PRODUCT + 1)
+                );
                 bracket(text, PRODUCT, least)
             }
             Expr::Copy(list) => format!("list({})", self.expression(list)),
             Expr::Pop(list) => format!("{}.pop()", self.expr(list, ATOM)),
-            Expr::Comprehension(inner) => format!("[{}]", self.comprehension(inner, &inner.element)),
+            Expr::Comprehension(inner) => {
+                format!("[{}]", self.comprehension(inner, &inner.element))
+            }
             Expr::Fold(fold, source) => self.fold(*fold, source),
         }
     }
@@ -238,12 +245,12 @@ impl Printer<'_> {
             "{} for {} in {}{condition}",
             self.expression(element),
             targets.join(", "),
-            self.iter(&inner.iter, OR)
+            self.iterated(&inner.iter, OR)
         )
     }
 
     /// What a loop runs over; `least` as for expressions.
-    pub(super) fn iter(&self, iter: &Iter, least: u8) -> String {
+    pub(super) fn iterated(&self, iter: &Iter, least: u8) -> String {
         match iter {
             Iter::Range { start, stop, step } => {
                 let (start, stop, step) = (as_int(start), as_int(stop), as_int(step));

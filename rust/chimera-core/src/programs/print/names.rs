@@ -31,7 +31,9 @@ pub(super) fn children<'a>(expr: &'a Expr, each: &mut dyn FnMut(&'a Expr)) {
         }
         Expr::Compare(first, rest) => {
             each(first);
-            rest.iter().for_each(|(_, operand)| each(operand));
+            for (_, operand) in rest {
+                each(operand);
+            }
         }
         Expr::Select { test, then, otherwise } => {
             each(test);
@@ -162,7 +164,7 @@ pub(super) fn local_names(program: &Program, function: &Function) -> Vec<String>
     });
     let mut taken = outer_names(program, function);
     let mut names = vec![String::new(); function.locals.len()];
-    let ids = 0..function.locals.len() as u32;
+    let ids = 0..u32::try_from(function.locals.len()).unwrap_or(u32::MAX);
     let (inner, outer): (Vec<_>, Vec<_>) = ids.map(LocalId).partition(|id| targets.contains(id));
     for id in outer {
         if let (Some(local), Some(name)) = (function.local(id), names.get_mut(id.0 as usize)) {
@@ -224,12 +226,7 @@ fn unused(base: &str, taken: &BTreeSet<String>) -> String {
 
 /// A comprehension inside another must not re-use the outer one's names.
 fn separate_nested(function: &Function, names: &mut [String], taken: &BTreeSet<String>) {
-    fn walk(
-        expr: &Expr,
-        outer: &mut Vec<LocalId>,
-        names: &mut [String],
-        taken: &BTreeSet<String>,
-    ) {
+    fn walk(expr: &Expr, outer: &mut Vec<LocalId>, names: &mut [String], taken: &BTreeSet<String>) {
         let mut depth = 0;
         if let Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) = expr {
             for id in &inner.targets {

@@ -1,11 +1,12 @@
 //! Statements and functions.
 
 use super::super::ir::{
-    Binary, Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, TupleSource,
+    Binary, Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind,
+    TupleSource,
 };
-use super::expressions::augmented;
 use super::super::order;
 use super::super::types::Type;
+use super::expressions::augmented;
 use super::names::local_names;
 use super::wrap::{WIDTH, wrap};
 
@@ -80,7 +81,7 @@ impl<'a> Printer<'a> {
                 return;
             }
             StmtKind::For { targets, iter, body, orelse } => {
-                let head = format!("for {} in {}:", self.locals(targets), self.iter(iter, 1));
+                let head = format!("for {} in {}:", self.locals(targets), self.iterated(iter, 1));
                 self.looped(&head, body, orelse, indent, out);
                 return;
             }
@@ -95,9 +96,8 @@ impl<'a> Printer<'a> {
                 let place = Expr::Local(*target);
                 self.assignment(&place, value).unwrap_or_else(|| {
                     let hint = self.function.local(*target).filter(|_| needs_type(value));
-                    let hint = hint.map_or_else(String::new, |local| {
-                        format!(": {}", local.ty.annotation())
-                    });
+                    let hint = hint
+                        .map_or_else(String::new, |local| format!(": {}", local.ty.annotation()));
                     format!("{}{hint} = {}", self.local(*target), self.expression(value))
                 })
             }

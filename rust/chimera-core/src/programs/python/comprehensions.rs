@@ -27,14 +27,14 @@ impl Lowering<'_, '_> {
         if generator.is_async {
             return self.refuse(at, "async comprehension", "cannot be compiled", "use plain `for`");
         }
-        let (iter, types) = self.iter(&generator.iter)?;
+        let (iter, types) = self.iterated(&generator.iter)?;
         let names = self.target_names(&generator.target, types.len())?;
         for name in &names {
             self.module.check_name(name, &format!("`{name}`"), generator.target.range());
         }
         let Some(scope) = self.scope.as_ref() else { return Err(Refused) };
         let before: Vec<_> =
-            names.iter().map(|name| (name.clone(), scope.get(name).cloned())).collect();
+            names.iter().map(|name| (name.clone(), scope.get(name).copied())).collect();
         let targets: Vec<_> =
             names.iter().zip(&types).map(|(name, ty)| self.fresh(name, *ty)).collect();
         if let Some(scope) = self.scope.as_mut() {
@@ -97,7 +97,7 @@ impl Lowering<'_, '_> {
 
     /// `list(range(...))`.
     pub(super) fn list_of_range(&mut self, range: &ast::Expr) -> Lowered<Typed> {
-        let (iter, _) = self.iter(range)?;
+        let (iter, _) = self.iterated(range)?;
         let target = self.fresh("i", Type::INT);
         let inner = Comprehension {
             targets: vec![target],

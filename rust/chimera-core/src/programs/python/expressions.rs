@@ -96,15 +96,18 @@ impl Lowering<'_, '_> {
                     "write a float, or a smaller integer",
                 ),
             },
-            ast::Number::Complex { .. } => {
-                self.refuse(literal.range, "complex number", "is outside the subset", "use two floats")
-            }
+            ast::Number::Complex { .. } => self.refuse(
+                literal.range,
+                "complex number",
+                "is outside the subset",
+                "use two floats",
+            ),
         }
     }
 
     fn name(&mut self, name: &ast::ExprName) -> Lowered<Typed> {
         let key = name.id.as_str();
-        let found = self.scope.as_ref().and_then(|scope| scope.get(key)).cloned();
+        let found = self.scope.as_ref().and_then(|scope| scope.get(key)).copied();
         match found {
             Some(Binding::Definite(id, ty)) => return Ok(Typed::new(Expr::Local(id), ty)),
             Some(Binding::Maybe(..)) => {
@@ -146,7 +149,9 @@ impl Lowering<'_, '_> {
                 _ => self.refuse(
                     name.range,
                     "module constant",
-                    format!("the table `{key}` can only be indexed, iterated, or measured with len"),
+                    format!(
+                        "the table `{key}` can only be indexed, iterated, or measured with len"
+                    ),
                     format!("write `{key}[i]`"),
                 ),
             };
@@ -165,19 +170,16 @@ impl Lowering<'_, '_> {
 
     /// Lower where only truth matters: any scalar or list becomes a bool.
     pub(super) fn test(&mut self, expr: &ast::Expr) -> Lowered<Expr> {
-        match expr {
-            ast::Expr::BoolOp(logic) => {
-                let op = logic_op(logic.op);
-                let mut operands = Vec::with_capacity(logic.values.len());
-                for value in &logic.values {
-                    operands.push(self.test(value)?);
-                }
-                Ok(fold_logic(op, operands))
+        if let ast::Expr::BoolOp(logic) = expr {
+            let op = logic_op(logic.op);
+            let mut operands = Vec::with_capacity(logic.values.len());
+            for value in &logic.values {
+                operands.push(self.test(value)?);
             }
-            _ => {
-                let value = self.expr(expr)?;
-                Ok(truth(value))
-            }
+            Ok(fold_logic(op, operands))
+        } else {
+            let value = self.expr(expr)?;
+            Ok(truth(value))
         }
     }
 
@@ -308,7 +310,13 @@ impl Lowering<'_, '_> {
         self.mismatch(expr.range(), value.ty, ty, what)
     }
 
-    pub(super) fn mismatch<T>(&mut self, at: TextRange, got: Type, ty: Type, what: &str) -> Lowered<T> {
+    pub(super) fn mismatch<T>(
+        &mut self,
+        at: TextRange,
+        got: Type,
+        ty: Type,
+        what: &str,
+    ) -> Lowered<T> {
         let help = match ty {
             Type::Scalar(scalar) => {
                 format!("convert with {}(...), or write 0.0 instead of 0", scalar.name())

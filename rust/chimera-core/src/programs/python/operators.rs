@@ -46,12 +46,11 @@ impl Lowering<'_, '_> {
             let test = self.test(&unary.operand)?;
             return Ok(Typed::new(Expr::Unary(Unary::Not, Box::new(test)), Type::BOOL));
         }
-        if unary.op == ast::UnaryOp::USub {
-            if let ast::Expr::NumberLiteral(literal) = &*unary.operand {
-                if text(self.module.source, literal).replace('_', "") == "9223372036854775808" {
-                    return Ok(Typed::new(Expr::int(i64::MIN), Type::INT));
-                }
-            }
+        if unary.op == ast::UnaryOp::USub
+            && let ast::Expr::NumberLiteral(literal) = &*unary.operand
+            && text(self.module.source, literal).replace('_', "") == "9223372036854775808"
+        {
+            return Ok(Typed::new(Expr::int(i64::MIN), Type::INT));
         }
         let operand = self.expr(&unary.operand)?;
         let Some(scalar) = operand.ty.scalar() else {
@@ -84,10 +83,10 @@ impl Lowering<'_, '_> {
     }
 
     pub(super) fn binary(&mut self, binary: &ast::ExprBinOp) -> Lowered<Typed> {
-        if binary.op == ast::Operator::Mult {
-            if let Some(repeat) = self.repeat(binary)? {
-                return Ok(repeat);
-            }
+        if binary.op == ast::Operator::Mult
+            && let Some(repeat) = self.repeat(binary)?
+        {
+            return Ok(repeat);
         }
         let lhs = self.expr(&binary.left)?;
         let rhs = self.expr(&binary.right)?;

@@ -24,7 +24,9 @@ fn outside(stmt: &ast::Stmt) -> (&'static str, &'static str) {
         ast::Stmt::Delete(_) => ("del", "leave the variable alone"),
         ast::Stmt::With(_) => ("with", "compiled code has no resources to manage"),
         ast::Stmt::Match(_) => ("match", "write if/elif/else"),
-        ast::Stmt::Try(_) => ("try", "check the condition before; an error ends the call with a reason"),
+        ast::Stmt::Try(_) => {
+            ("try", "check the condition before; an error ends the call with a reason")
+        }
         ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) => {
             ("import", "import at the top of the file (only math can be used)")
         }
@@ -83,7 +85,12 @@ impl Lowering<'_, '_> {
             _ => None,
         };
         let Some(name) = name else {
-            return self.refuse(stmt.range, "raise", "needs an exception class", "write `raise ValueError(\"...\")`");
+            return self.refuse(
+                stmt.range,
+                "raise",
+                "needs an exception class",
+                "write `raise ValueError(\"...\")`",
+            );
         };
         self.push(out, stmt.range, StmtKind::Raise(name));
         Ok(())
@@ -199,7 +206,12 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    fn unpack(&mut self, assign: &ast::StmtAssign, targets: &[ast::Expr], out: &mut Block) -> Lowered<()> {
+    fn unpack(
+        &mut self,
+        assign: &ast::StmtAssign,
+        targets: &[ast::Expr],
+        out: &mut Block,
+    ) -> Lowered<()> {
         let (source, types) = self.tuple_source(&assign.value)?;
         if types.len() != targets.len() {
             return self.refuse(
@@ -284,7 +296,12 @@ impl Lowering<'_, '_> {
     fn annotated(&mut self, assign: &ast::StmtAnnAssign, out: &mut Block) -> Lowered<()> {
         let ty = self.module.annotation(&assign.annotation)?;
         let ast::Expr::Name(name) = &*assign.target else {
-            return self.refuse(assign.range, "annotation", "only names can be annotated", "drop it");
+            return self.refuse(
+                assign.range,
+                "annotation",
+                "only names can be annotated",
+                "drop it",
+            );
         };
         let Some(value) = &assign.value else { return Ok(()) };
         let value = self.exactly(value, ty, "assigned value")?;
@@ -294,51 +311,47 @@ impl Lowering<'_, '_> {
     }
 
     fn augmented(&mut self, assign: &ast::StmtAugAssign, out: &mut Block) -> Lowered<()> {
-        match &*assign.target {
-            ast::Expr::Name(_) => {
-                let mut load = (*assign.target).clone();
-                if let ast::Expr::Name(name) = &mut load {
-                    name.ctx = ast::ExprContext::Load;
-                }
-                let old = self.expr(&load)?;
-                if old.ty.scalar().is_none() {
-                    return self.refuse(
-                        assign.range,
-                        "augmented assignment",
-                        "to a list is outside the subset",
-                        "append in a loop",
-                    );
-                }
-                let value = self.expr(&assign.value)?;
-                let new = self.arithmetic(assign.range, assign.op, old, value)?;
-                self.store(&assign.target, new, assign.range, out)
+        if let ast::Expr::Name(_) = &*assign.target {
+            let mut load = (*assign.target).clone();
+            if let ast::Expr::Name(name) = &mut load {
+                name.ctx = ast::ExprContext::Load;
             }
-            _ => {
-                let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
-                    return Err(Refused);
-                };
-                let value = self.expr(&assign.value)?;
-                // List and index are evaluated once, before the value: hold what could change.
-                let acts = order::acts(&value.expr);
-                let hold_index = !order::is_plain(&index) || (acts && !order::is_steady(&index));
-                let hold_list = !order::is_plain(&list)
-                    || ((acts || hold_index) && !order::is_steady(&list));
-                if hold_list {
-                    let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
-                    list = self.held(list, ty, assign.range, out);
-                }
-                if hold_index {
-                    index = self.held(index, Type::INT, assign.range, out);
-                }
-                let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
-                let new =
-                    self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
-                if new.ty != element {
-                    return self.mismatch(assign.range, new.ty, element, "list element");
-                }
-                self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
-                Ok(())
+            let old = self.expr(&load)?;
+            if old.ty.scalar().is_none() {
+                return self.refuse(
+                    assign.range,
+                    "augmented assignment",
+                    "to a list is outside the subset",
+                    "append in a loop",
+                );
             }
+            let value = self.expr(&assign.value)?;
+            let new = self.arithmetic(assign.range, assign.op, old, value)?;
+            self.store(&assign.target, new, assign.range, out)
+        } else {
+            let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
+                return Err(Refused);
+            };
+            let value = self.expr(&assign.value)?;
+            // List and index are evaluated once, before the value: hold what could change.
+            let acts = order::acts(&value.expr);
+            let hold_index = !order::is_plain(&index) || (acts && !order::is_steady(&index));
+            let hold_list =
+                !order::is_plain(&list) || ((acts || hold_index) && !order::is_steady(&list));
+            if hold_list {
+                let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
+                list = self.held(list, ty, assign.range, out);
+            }
+            if hold_index {
+                index = self.held(index, Type::INT, assign.range, out);
+            }
+            let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
+            let new = self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
+            if new.ty != element {
+                return self.mismatch(assign.range, new.ty, element, "list element");
+            }
+            self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
+            Ok(())
         }
     }
 
@@ -354,13 +367,23 @@ impl Lowering<'_, '_> {
             if matches!(&*stmt.value, ast::Expr::StringLiteral(_) | ast::Expr::EllipsisLiteral(_)) {
                 return Ok(());
             }
-            return self.refuse(stmt.range, "expression", "has no effect", "assign or return its value");
+            return self.refuse(
+                stmt.range,
+                "expression",
+                "has no effect",
+                "assign or return its value",
+            );
         };
         match &*call.func {
             ast::Expr::Attribute(method) if method.attr.as_str() == "append" => {
                 self.no_keywords(call)?;
                 let [value] = &*call.arguments.args else {
-                    return self.refuse(call.range(), "append", "takes 1 argument", "write xs.append(x)");
+                    return self.refuse(
+                        call.range(),
+                        "append",
+                        "takes 1 argument",
+                        "write xs.append(x)",
+                    );
                 };
                 let list = self.list_value(&method.value)?;
                 let element = list.ty.element().unwrap_or(Type::INT);
@@ -393,9 +416,16 @@ impl Lowering<'_, '_> {
     fn return_value(&mut self, stmt: &ast::StmtReturn, out: &mut Block) -> Lowered<()> {
         let returns = self.returns.clone();
         let kind = match (&returns, stmt.value.as_deref()) {
-            (Returns::Nothing, None | Some(ast::Expr::NoneLiteral(_))) => StmtKind::Return(Vec::new()),
+            (Returns::Nothing, None | Some(ast::Expr::NoneLiteral(_))) => {
+                StmtKind::Return(Vec::new())
+            }
             (Returns::Nothing, Some(value)) => {
-                return self.refuse(value.range(), "return", "gives a value although the function is `-> None`", "annotate the result type");
+                return self.refuse(
+                    value.range(),
+                    "return",
+                    "gives a value although the function is `-> None`",
+                    "annotate the result type",
+                );
             }
             (_, None) => {
                 return self.refuse(
@@ -405,10 +435,10 @@ impl Lowering<'_, '_> {
                     "return a value",
                 );
             }
-            (Returns::One(ty), Some(value)) => {
-                StmtKind::Return(vec![self.returned(value, *ty)?])
-            }
-            (Returns::Tuple(scalars), Some(ast::Expr::Tuple(tuple))) if tuple.elts.len() == scalars.len() => {
+            (Returns::One(ty), Some(value)) => StmtKind::Return(vec![self.returned(value, *ty)?]),
+            (Returns::Tuple(scalars), Some(ast::Expr::Tuple(tuple)))
+                if tuple.elts.len() == scalars.len() =>
+            {
                 let mut values = Vec::with_capacity(scalars.len());
                 for (value, scalar) in tuple.elts.iter().zip(scalars) {
                     values.push(self.returned(value, Type::Scalar(*scalar))?);
@@ -454,10 +484,10 @@ impl Lowering<'_, '_> {
             return Ok(value.expr);
         }
         if ty == Type::FLOAT && value.ty.scalar().is_some() {
-            if let Some(number) = super::calls::int_literal(&value.expr) {
-                if number.unsigned_abs() <= 1 << 53 {
-                    return Ok(Expr::float(number as f64));
-                }
+            if let Some(number) = super::calls::int_literal(&value.expr)
+                && number.unsigned_abs() <= 1 << 53
+            {
+                return Ok(Expr::float(number as f64));
             }
             return Ok(Expr::Convert(Scalar::Float, Box::new(value.expr)));
         }
@@ -509,10 +539,10 @@ fn target_names(target: &ast::Expr, names: &mut BTreeSet<String>) {
 
 /// The docstring of a body, and what follows it.
 pub(super) fn split_docstring(body: &[ast::Stmt]) -> (Option<String>, &[ast::Stmt]) {
-    if let Some((ast::Stmt::Expr(stmt), rest)) = body.split_first() {
-        if let ast::Expr::StringLiteral(literal) = &*stmt.value {
-            return (Some(literal.value.to_str().to_owned()), rest);
-        }
+    if let Some((ast::Stmt::Expr(stmt), rest)) = body.split_first()
+        && let ast::Expr::StringLiteral(literal) = &*stmt.value
+    {
+        return (Some(literal.value.to_str().to_owned()), rest);
     }
     (None, body)
 }

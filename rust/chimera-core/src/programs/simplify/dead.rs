@@ -11,7 +11,7 @@ use crate::programs::ir::{
 use crate::programs::walk;
 
 /// Clean a block in place; true when something changed.
-pub fn clean(block: &mut Block, around: &Surroundings<'_>) -> bool {
+pub(crate) fn clean(block: &mut Block, around: &Surroundings<'_>) -> bool {
     let mut changed = false;
     let mut kept = Block::with_capacity(block.len());
     for mut stmt in std::mem::take(block) {
@@ -119,7 +119,7 @@ fn reduce(mut stmt: Stmt, around: &Surroundings<'_>) -> Result<Stmt, Block> {
 }
 
 /// Remove safe assignments to locals that nothing else reads; true when something changed.
-pub fn unread(block: &mut Block, around: &Surroundings<'_>) -> bool {
+pub(crate) fn unread(block: &mut Block, around: &Surroundings<'_>) -> bool {
     let n = around.function.locals.len();
     let mut read = vec![false; n];
     let mut keep = vec![false; n];
@@ -194,7 +194,7 @@ fn is_safe_iter(iter: &Iter, around: &Surroundings<'_>) -> bool {
 }
 
 /// Drop locals that occur nowhere and renumber the rest.
-pub fn compact_locals(function: &mut Function) {
+pub(crate) fn compact_locals(function: &mut Function) {
     let mut used = vec![false; function.locals.len()];
     used.iter_mut().take(function.n_params as usize).for_each(|flag| *flag = true);
     walk::visit_locals_mut(&mut function.body, &mut |id| {
@@ -224,7 +224,7 @@ fn renumber(used: &[bool]) -> Vec<u32> {
 }
 
 /// Drop tunable tables that no function uses and renumber the constants.
-pub fn compact_tables(program: &mut Program) {
+pub(crate) fn compact_tables(program: &mut Program) {
     let is_kept = |global: &crate::programs::ir::Global| {
         !(global.is_tunable && matches!(global.value, GlobalValue::Table(..)))
     };

@@ -1,6 +1,6 @@
 //! The e-graph language of pure scalar expressions, with what is known about each class.
 //!
-//! A class holds expressions with equal values under CPython semantics. Knowledge about a class:
+//! A class holds expressions with equal values under `CPython` semantics. Knowledge about a class:
 //! its constant value, whether its evaluation can raise, and a range of its mathematical int
 //! value. Our own 64-bit overflow traps do not count as raising: rules may add or remove them.
 
@@ -16,7 +16,7 @@ use crate::programs::types::Scalar;
 
 /// The operator of a node, with the operand type wherever rules depend on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Op {
+pub(crate) enum Op {
     /// A constant.
     Const(Const),
     /// An expression that rules do not look into, by its index in the table of leaves.
@@ -47,11 +47,11 @@ pub enum Op {
 
 /// A node of the e-graph.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Node {
+pub(crate) struct Node {
     /// What it does.
-    pub op: Op,
+    pub(crate) op: Op,
     /// Its operands.
-    pub children: Vec<Id>,
+    pub(crate) children: Vec<Id>,
 }
 
 impl Language for Node {
@@ -83,7 +83,7 @@ impl fmt::Display for Node {
 /// A name in a rule that is no operator.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown operator {0}")]
-pub struct UnknownOp(String);
+pub(crate) struct UnknownOp(String);
 
 fn typed(name: &str) -> Option<(Scalar, &str)> {
     let mut rest = name.chars();
@@ -157,16 +157,16 @@ impl FromOp for Node {
 
 /// Inclusive range of an int; the ends of `i64` mean that there is no bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub(crate) struct Range {
     /// Least value.
-    pub low: i64,
+    pub(crate) low: i64,
     /// Greatest value.
-    pub high: i64,
+    pub(crate) high: i64,
 }
 
 impl Range {
     /// No bound.
-    pub const ALL: Self = Self { low: i64::MIN, high: i64::MAX };
+    pub(crate) const ALL: Self = Self { low: i64::MIN, high: i64::MAX };
 
     fn from_wide(low: i128, high: i128) -> Self {
         let clamp = |value: i128, min: i64, max: i64| {
@@ -196,7 +196,13 @@ impl Range {
             Binary::Mod if c > 0 => Self::from_wide(0, d - 1),
             Binary::FloorDiv if c > 0 && a >= 0 => Self::from_wide(0, b / c),
             Binary::BitAnd if a >= 0 || c >= 0 => {
-                let high = if a < 0 { d } else if c < 0 { b } else { b.min(d) };
+                let high = if a < 0 {
+                    d
+                } else if c < 0 {
+                    b
+                } else {
+                    b.min(d)
+                };
                 Self::from_wide(0, high)
             }
             _ => Self::ALL,
@@ -206,22 +212,22 @@ impl Range {
 
 /// What is known about a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Knowledge {
+pub(crate) struct Knowledge {
     /// Its value, if constant.
-    pub constant: Option<Const>,
+    pub(crate) constant: Option<Const>,
     /// Whether evaluation cannot raise (overflow of our 64-bit ints aside).
-    pub is_safe: bool,
+    pub(crate) is_safe: bool,
     /// Range of the mathematical value when it is an int.
-    pub range: Range,
+    pub(crate) range: Range,
 }
 
 /// Facts about the program that the analysis needs.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Length of each table; 0 for scalar constants.
-    pub table_lengths: Vec<i64>,
+    pub(crate) table_lengths: Vec<i64>,
     /// Whether each leaf cannot raise, and its range.
-    pub leaves: Vec<(bool, Range)>,
+    pub(crate) leaves: Vec<(bool, Range)>,
 }
 
 fn evaluate(op: &Op, args: &[Const]) -> Option<Const> {
@@ -253,19 +259,15 @@ impl Facts {
         let is_natural = |n: usize| data(n).is_some_and(|it| it.range.low >= 0);
         let own = match &node.op {
             Op::Leaf(idx) => self.leaves.get(*idx as usize).is_some_and(|leaf| leaf.0),
-            Op::Binary(Binary::FloorDiv | Binary::Mod, _) => excludes_zero(1),
-            // Compiled int / int also traps beyond 2**53, which nothing here proves or disproves.
-            Op::Binary(Binary::TrueDiv, _) => excludes_zero(1),
-            Op::Binary(Binary::Pow, Scalar::Int) => is_natural(1),
-            Op::Binary(Binary::Pow, _) => false,
-            Op::Binary(Binary::Shl | Binary::Shr, _) => is_natural(1),
+            Op::Binary(Binary::TrueDiv | Binary::FloorDiv | Binary::Mod, _) => excludes_zero(1),
+            Op::Binary(Binary::Pow | Binary::Shl | Binary::Shr, Scalar::Int) => is_natural(1),
             Op::Cast(to, from) => *to != Scalar::Int || *from != Scalar::Float,
             Op::Intrinsic(intrinsic, _) => is_total(*intrinsic),
             Op::Table(id) => {
                 let n = self.table_lengths.get(id.0 as usize).copied().unwrap_or(0);
                 data(0).is_some_and(|it| it.range.low >= -n && it.range.high < n)
             }
-            Op::Index | Op::Call(_) => false,
+            Op::Index | Op::Call(_) | Op::Binary(Binary::Pow, _) => false,
             _ => true,
         };
         own && operands
@@ -306,14 +308,29 @@ impl Facts {
     }
 }
 
-/// Whether an intrinsic returns for every argument of its types, as CPython's does.
+/// Whether an intrinsic returns for every argument of its types, as `CPython`'s does.
 const fn is_total(intrinsic: Intrinsic) -> bool {
     use Intrinsic as I;
     matches!(
         intrinsic,
-        I::Abs | I::Min | I::Max | I::Fabs | I::Tanh | I::Atan | I::Asinh | I::Erf | I::Erfc
-            | I::Cbrt | I::Degrees | I::Radians | I::Atan2 | I::Copysign | I::IsNan | I::IsInf
-            | I::IsFinite | I::Gcd
+        I::Abs
+            | I::Min
+            | I::Max
+            | I::Fabs
+            | I::Tanh
+            | I::Atan
+            | I::Asinh
+            | I::Erf
+            | I::Erfc
+            | I::Cbrt
+            | I::Degrees
+            | I::Radians
+            | I::Atan2
+            | I::Copysign
+            | I::IsNan
+            | I::IsInf
+            | I::IsFinite
+            | I::Gcd
     )
 }
 

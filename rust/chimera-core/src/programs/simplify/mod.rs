@@ -5,6 +5,7 @@
 //! Equality saturation follows egg (Willsey et al., 2021).
 
 mod dead;
+mod inline;
 mod language;
 mod rules;
 mod saturate;
@@ -64,11 +65,17 @@ fn simplify_function(
         walk::visit_stmts_mut(body, &mut |stmt| {
             walk::stmt_exprs_mut(stmt, &mut |expr| around.rewrite(expr));
         });
-        dead::clean(body, &around);
-        if dead::unread(body, &around) {
+        let mut removed = dead::clean(body, &around);
+        while dead::unread(body, &around) {
+            removed = true;
             dead::clean(body, &around);
         }
-        if current == before {
+        if inline::inline(body, &around) {
+            removed = true;
+            dead::clean(body, &around);
+        }
+        // Saturation alone reaches its own fixed point; only removals open new chances.
+        if !removed {
             break;
         }
     }

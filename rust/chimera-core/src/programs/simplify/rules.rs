@@ -1,4 +1,4 @@
-//! Rewrite rules that are exact under CPython semantics.
+//! Rewrite rules that are exact under `CPython` semantics.
 //!
 //! Ints are mathematical integers: laws of rings hold, and may only add or remove our overflow
 //! traps. Floats keep every bit, signed zeros and NaN included: no associativity, no `x + 0.0`.
@@ -13,22 +13,16 @@ use super::language::{Facts, Node, Range};
 
 /// All rules. The texts are constants of this file and a test parses them all, so a rule that
 /// does not parse cannot ship; it would be left out.
-pub static RULES: LazyLock<Vec<Rewrite<Node, Facts>>> = LazyLock::new(|| {
-    let plain = PLAIN.iter().flat_map(|(lhs, rhs)| rule(lhs, rhs, Needs { safe: &[], relation: None }));
-    let safe = SAFE.iter().flat_map(|(lhs, rhs, safe)| rule(lhs, rhs, Needs { safe, relation: None }));
-    let ranged = RANGED.iter().flat_map(|(lhs, rhs, safe, relation)| {
-        rule(lhs, rhs, Needs { safe, relation: Some(*relation) })
-    });
+pub(crate) static RULES: LazyLock<Vec<Rewrite<Node, Facts>>> = LazyLock::new(|| {
+    let plain = PLAIN.iter().filter_map(|(lhs, rhs)| rule(lhs, rhs, &[], None));
+    let safe = SAFE.iter().filter_map(|(lhs, rhs, safe)| rule(lhs, rhs, safe, None));
+    let ranged = RANGED
+        .iter()
+        .filter_map(|(lhs, rhs, safe, relation)| rule(lhs, rhs, safe, Some(*relation)));
     plain.chain(safe).chain(ranged).collect()
 });
 
 type Relation = fn(Range, Range) -> bool;
-
-#[derive(Clone)]
-struct Needs {
-    safe: &'static [&'static str],
-    relation: Option<Relation>,
-}
 
 struct Holds {
     safe: Vec<Var>,
@@ -49,12 +43,17 @@ impl Condition<Node, Facts> for Holds {
     }
 }
 
-fn rule(lhs: &str, rhs: &str, needs: Needs) -> Option<Rewrite<Node, Facts>> {
+fn rule(
+    lhs: &str,
+    rhs: &str,
+    safe: &[&str],
+    relation: Option<Relation>,
+) -> Option<Rewrite<Node, Facts>> {
     let searcher: Pattern<Node> = lhs.parse().ok()?;
     let applier: Pattern<Node> = rhs.parse().ok()?;
     let name = format!("{lhs} => {rhs}");
-    let safe: Option<Vec<Var>> = needs.safe.iter().map(|name| name.parse().ok()).collect();
-    let relation = match needs.relation {
+    let safe: Option<Vec<Var>> = safe.iter().map(|name| name.parse().ok()).collect();
+    let relation = match relation {
         Some(relation) => Some((relation, "?a".parse().ok()?, "?b".parse().ok()?)),
         None => None,
     };

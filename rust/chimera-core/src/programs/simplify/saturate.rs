@@ -9,6 +9,7 @@ use egg::{EGraph, Id, Language, Runner};
 
 use super::language::{Facts, Node, Op, Range};
 use super::rules::RULES;
+use crate::programs::intrinsics::Arguments;
 use crate::programs::ir::{
     Binary, Comparison, Const, Expr, Function, GlobalValue, Intrinsic, Program, Unary,
 };
@@ -36,15 +37,15 @@ const NO_TIME_LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// What a function's expressions are simplified in.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// The program.
-    pub program: &'a Program,
+    pub(crate) program: &'a Program,
     /// The function.
-    pub function: &'a Function,
+    pub(crate) function: &'a Function,
     /// Its effects.
-    pub effects: &'a Effects,
+    pub(crate) effects: &'a Effects,
     /// Bounds.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 #[derive(Default)]
@@ -59,7 +60,7 @@ impl Surroundings<'_> {
     }
 
     /// Rewrite the expression and everything in it to a cheaper equal.
-    pub fn rewrite(&self, expr: &mut Expr) {
+    pub(crate) fn rewrite(&self, expr: &mut Expr) {
         if matches!(expr, Expr::Const(_) | Expr::Local(_) | Expr::Global(_) | Expr::Parameter(..)) {
             return;
         }
@@ -75,7 +76,7 @@ impl Surroundings<'_> {
     }
 
     /// Whether evaluating the expression has no effect and cannot raise.
-    pub fn is_safe(&self, expr: &Expr) -> bool {
+    pub(crate) fn is_safe(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Local(_) | Expr::Const(_) => true,
             Expr::List(_, items) => items.iter().all(|item| self.is_safe(item)),
@@ -116,7 +117,8 @@ impl Surroundings<'_> {
             .with_time_limit(NO_TIME_LIMIT)
             .run(RULES.iter());
         let after = extract(&runner.egraph, root)?;
-        let best = if after.cost(&runner.egraph, root)? < before.root_cost { after } else { before };
+        let best =
+            if after.cost(&runner.egraph, root)? < before.root_cost { after } else { before };
         best.decode(&leaves.exprs)
     }
 
@@ -163,7 +165,8 @@ impl Surroundings<'_> {
                 (Op::Compare(*operator, (left == right).then_some(left)), vec![a, b])
             }
             Expr::Compare(a, rest) => {
-                let operators: Vec<Comparison> = rest.iter().map(|(operator, _)| *operator).collect();
+                let operators: Vec<Comparison> =
+                    rest.iter().map(|(operator, _)| *operator).collect();
                 let operands = std::iter::once(&**a).chain(rest.iter().map(|(_, b)| b)).collect();
                 (Op::Chain(operators), operands)
             }
@@ -335,7 +338,8 @@ fn explicit(expr: &mut Expr, is_implicit_place: bool) {
         let inner = std::mem::replace(&mut **inner, Expr::int(0));
         *expr = Expr::Convert(*scalar, Box::new(inner));
     }
-    let promotes = |expr: &Expr, to: Scalar| matches!(expr, Expr::Promote(scalar, _) if *scalar == to);
+    let promotes =
+        |expr: &Expr, to: Scalar| matches!(expr, Expr::Promote(scalar, _) if *scalar == to);
     match expr {
         Expr::Binary(operator, lhs, rhs) => {
             // Two promotions to float in one operation would not be made by Python.
@@ -358,14 +362,11 @@ fn explicit(expr: &mut Expr, is_implicit_place: bool) {
                 explicit(operand, implicit);
             }
         }
-        Expr::Intrinsic(Intrinsic::Abs | Intrinsic::Min | Intrinsic::Max, args) => {
+        Expr::Intrinsic(intrinsic, args) => {
+            // `abs`, `min` and `max` return an operand as it is; the others take floats.
+            let takes_any = matches!(intrinsic.arguments(), Arguments::Numbers(..));
             for arg in args {
-                explicit(arg, false);
-            }
-        }
-        Expr::Intrinsic(_, args) => {
-            for arg in args {
-                explicit(arg, true);
+                explicit(arg, !takes_any);
             }
         }
         _ => walk::each_child_mut(expr, &mut |child| explicit(child, false)),

@@ -6,7 +6,7 @@ use crate::programs::tune::{self, Group};
 use crate::rng::Stream;
 
 /// Gaussian noise, relative and absolute, with a scale drawn log-uniformly.
-pub fn noise(parent: &Program, stream: &mut Stream) -> Option<Program> {
+pub(crate) fn noise(parent: &Program, stream: &mut Stream) -> Option<Program> {
     change(parent, stream, |value, is_int, stream| {
         let scale = 10.0_f64.powf(-3.0 * stream.uniform());
         let absolute = if is_int { 1.0 } else { 0.1 };
@@ -19,7 +19,7 @@ pub fn noise(parent: &Program, stream: &mut Stream) -> Option<Program> {
 }
 
 /// Doubling, halving, a sign, a power of ten, or a log-normal factor.
-pub fn scale(parent: &Program, stream: &mut Stream) -> Option<Program> {
+pub(crate) fn scale(parent: &Program, stream: &mut Stream) -> Option<Program> {
     change(parent, stream, |value, _, stream| match stream.below(8) {
         0 | 1 => value * 2.0,
         2 | 3 => value / 2.0,

@@ -14,7 +14,7 @@ use crate::programs::ir::{
 use crate::programs::walk;
 
 /// Take something from an evolvable function of the mate.
-pub fn cross(edit: &mut Edit<'_>, mate: &Program) -> Option<()> {
+pub(crate) fn cross(edit: &mut Edit<'_>, mate: &Program) -> Option<()> {
     let source = source(edit, mate)?;
     match edit.stream.weighted(&[0.7, 0.2, 0.1])? {
         0 => subtree(edit, mate, &source),
@@ -36,7 +36,9 @@ fn subtree(edit: &mut Edit<'_>, mate: &Program, source: &Arc<Function>) -> Optio
     let (index, site) = edit.site(|site| site.role == Role::Free || site.role == Role::Divisor)?;
     let most = edit.context.limits.nodes_max;
     let fits = |it: &&(usize, &check::Site)| {
-        it.1.ty == site.ty && it.1.role != Role::Fixed && it.1.size <= most
+        it.1.ty == site.ty
+            && it.1.role != Role::Fixed
+            && it.1.size <= most
             && (it.1.role == site.role || site.role == Role::Free)
     };
     let donors: Vec<_> = layout.sites.iter().enumerate().collect();
@@ -199,7 +201,9 @@ fn counterpart(program: &Program, mate: &Program, id: FunctionId) -> Option<Func
 
 fn same_kind(ours: &Global, theirs: &Global) -> bool {
     match (&ours.value, &theirs.value) {
-        (GlobalValue::Scalar(ours), GlobalValue::Scalar(theirs)) => ours.scalar() == theirs.scalar(),
+        (GlobalValue::Scalar(ours), GlobalValue::Scalar(theirs)) => {
+            ours.scalar() == theirs.scalar()
+        }
         // Lookups clamp to the length they were made for, so lengths have to agree.
         (GlobalValue::Table(ours, a), GlobalValue::Table(theirs, b)) => {
             ours == theirs && a.len() == b.len()
@@ -209,10 +213,16 @@ fn same_kind(ours: &Global, theirs: &Global) -> bool {
 }
 
 /// The constant of the same name and kind, or an equal one, or a copy of a tunable table.
-fn import(program: &mut Program, mate: &Program, tables_max: usize, id: GlobalId) -> Option<GlobalId> {
+fn import(
+    program: &mut Program,
+    mate: &Program,
+    tables_max: usize,
+    id: GlobalId,
+) -> Option<GlobalId> {
     let theirs = mate.global(id)?;
     let is_made = theirs.is_tunable && matches!(theirs.value, GlobalValue::Table(..));
-    let equal = |ours: &Arc<Global>| ours.value == theirs.value && ours.is_tunable == theirs.is_tunable;
+    let equal =
+        |ours: &Arc<Global>| ours.value == theirs.value && ours.is_tunable == theirs.is_tunable;
     let named = |ours: &Arc<Global>| ours.name == theirs.name && same_kind(ours, theirs);
     let globals = &program.globals;
     let found = globals.iter().position(equal).or_else(|| {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Context, Limits};
 use super::grow::Grow;
+use super::{Context, Limits};
 use crate::programs::check::{self, Layout, Place, Role, Site};
 use crate::programs::ir::{
     Block, Const, Expr, Function, Global, GlobalId, GlobalValue, Local, LocalId, Program, Stmt,
@@ -13,24 +13,28 @@ use crate::programs::{simplify, walk};
 use crate::rng::Stream;
 
 /// A working copy of one evolvable function and its program.
-pub struct Edit<'a> {
+pub(crate) struct Edit<'a> {
     /// The program; its copy of the function is stale until [`Edit::finish`].
-    pub program: Program,
+    pub(crate) program: Program,
     /// Index of the function.
-    pub at: usize,
+    pub(crate) at: usize,
     /// The function under edit.
-    pub function: Function,
+    pub(crate) function: Function,
     /// Where the function could be edited when the edit began.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// Limits and probes.
-    pub context: &'a Context,
+    pub(crate) context: &'a Context,
     /// Randomness.
-    pub stream: &'a mut Stream,
+    pub(crate) stream: &'a mut Stream,
 }
 
 impl<'a> Edit<'a> {
     /// Begin an edit of a random evolvable function, larger ones more often.
-    pub fn new(parent: &Program, context: &'a Context, stream: &'a mut Stream) -> Option<Self> {
+    pub(crate) fn new(
+        parent: &Program,
+        context: &'a Context,
+        stream: &'a mut Stream,
+    ) -> Option<Self> {
         let weigh = |function: &Arc<Function>| {
             let n = u32::try_from(walk::size_block(&function.body)).unwrap_or(u32::MAX);
             if function.is_evolvable { f64::from(n) } else { 0.0 }
@@ -43,7 +47,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Complete the edit: settle promotions, drop what is unused, check limits and invariants.
-    pub fn finish(mut self, parent: &Program) -> Option<Program> {
+    pub(crate) fn finish(mut self, parent: &Program) -> Option<Program> {
         walk::visit_stmts_mut(&mut self.function.body, &mut |stmt| {
             walk::stmt_exprs_mut(stmt, &mut simplify::settle);
         });
@@ -55,30 +59,35 @@ impl<'a> Edit<'a> {
     }
 
     /// A random expression site that satisfies the predicate.
-    pub fn site(&mut self, fits: impl Fn(&Site) -> bool) -> Option<(usize, Site)> {
+    pub(crate) fn site(&mut self, fits: impl Fn(&Site) -> bool) -> Option<(usize, Site)> {
         let all = self.layout.sites.iter().copied().enumerate();
-        let found: Vec<_> = all.filter(|(_, site)| site.role != Role::Fixed && fits(site)).collect();
+        let found: Vec<_> =
+            all.filter(|(_, site)| site.role != Role::Fixed && fits(site)).collect();
         self.stream.choose(&found).copied()
     }
 
     /// A random place between statements that satisfies the predicate.
-    pub fn place(&mut self, fits: impl Fn(&Place) -> bool) -> Option<Place> {
+    pub(crate) fn place(&mut self, fits: impl Fn(&Place) -> bool) -> Option<Place> {
         let found: Vec<_> = self.layout.places.iter().copied().filter(fits).collect();
         self.stream.choose(&found).copied()
     }
 
     /// The expression at a site.
-    pub fn expr(&self, index: usize) -> Option<&Expr> {
+    pub(crate) fn expr(&self, index: usize) -> Option<&Expr> {
         walk::expr_at(&self.function.body, index)
     }
 
     /// Put an expression at a site.
-    pub fn put(&mut self, index: usize, expr: Expr) -> Option<()> {
+    pub(crate) fn put(&mut self, index: usize, expr: Expr) -> Option<()> {
         walk::edit_at(&mut self.function.body, index, |slot| *slot = expr).then_some(())
     }
 
     /// Change the block with this number.
-    pub fn with_block<T>(&mut self, number: usize, f: impl FnOnce(&mut Block) -> T) -> Option<T> {
+    pub(crate) fn with_block<T>(
+        &mut self,
+        number: usize,
+        f: impl FnOnce(&mut Block) -> T,
+    ) -> Option<T> {
         let (mut at, mut f, mut result) = (0, Some(f), None);
         walk::visit_blocks_mut(&mut self.function.body, &mut |block| {
             if at == number
@@ -92,31 +101,34 @@ impl<'a> Edit<'a> {
     }
 
     /// A copy of the block with this number.
-    pub fn block(&mut self, number: usize) -> Option<Block> {
+    pub(crate) fn block(&mut self, number: usize) -> Option<Block> {
         self.with_block(number, |block| block.clone())
     }
 
     /// Insert a statement at a place.
-    pub fn insert(&mut self, place: Place, stmt: impl Into<Stmt>) -> Option<()> {
+    pub(crate) fn insert(&mut self, place: Place, stmt: impl Into<Stmt>) -> Option<()> {
         let stmt = stmt.into();
         self.with_block(place.block, |block| block.insert(place.at.min(block.len()), stmt))
     }
 
     /// A generator of expressions that read what a scope allows.
-    pub fn grow(&mut self, scope: usize) -> Grow<'_> {
+    pub(crate) fn grow(&mut self, scope: usize) -> Grow<'_> {
         let readable = self.layout.scopes.get(scope).map_or(&[][..], Vec::as_slice);
         Grow::new(&self.program, &self.function, readable, self.stream)
     }
 
     /// Locals of a type that a scope may read.
-    pub fn readable(&self, scope: usize, ty: Type) -> Vec<LocalId> {
+    pub(crate) fn readable(&self, scope: usize, ty: Type) -> Vec<LocalId> {
         let readable = self.layout.scopes.get(scope).map_or(&[][..], Vec::as_slice);
         let locals = (0..).map(LocalId).zip(&self.function.locals).zip(readable);
-        locals.filter(|((_, local), flag)| **flag && local.ty == ty).map(|((id, _), _)| id).collect()
+        locals
+            .filter(|((_, local), flag)| **flag && local.ty == ty)
+            .map(|((id, _), _)| id)
+            .collect()
     }
 
     /// Add a local with a name that no other one has.
-    pub fn add_local(&mut self, stem: &str, ty: Type) -> LocalId {
+    pub(crate) fn add_local(&mut self, stem: &str, ty: Type) -> LocalId {
         let name = fresh(stem, |name| {
             self.function.locals.iter().any(|local| local.name == name)
                 || self.program.functions.iter().any(|function| function.name == name)
@@ -127,7 +139,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Add a tunable table named after the function.
-    pub fn add_table(&mut self, values: Vec<Const>) -> Option<GlobalId> {
+    pub(crate) fn add_table(&mut self, values: Vec<Const>) -> Option<GlobalId> {
         if n_tables(&self.program) >= self.context.limits.tables_max {
             return None;
         }
@@ -143,14 +155,14 @@ impl<'a> Edit<'a> {
     }
 
     /// A number of things, 1 most often, with a heavy tail.
-    pub fn heavy(&mut self, most: usize) -> usize {
+    pub(crate) fn heavy(&mut self, most: usize) -> usize {
         heavy(self.stream, most)
     }
 }
 
 /// 1 most often; `k` or more with probability about `k ** -1.5`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, clamped")]
-pub fn heavy(stream: &mut Stream, most: usize) -> usize {
+pub(crate) fn heavy(stream: &mut Stream, most: usize) -> usize {
     let u = 1.0 - stream.uniform();
     (u.powf(-1.0 / 1.5) as usize).clamp(1, most.max(1))
 }
@@ -166,7 +178,7 @@ fn fresh(stem: &str, taken: impl Fn(&str) -> bool) -> String {
 }
 
 /// Whether a child keeps the limits, or exceeds none of them by more than its parent does.
-pub fn fits(child: &Program, parent: &Program, limits: &Limits) -> bool {
+pub(crate) fn fits(child: &Program, parent: &Program, limits: &Limits) -> bool {
     let within = |new: usize, old: usize, most: usize| new <= most.max(old);
     let functions = child.functions.iter().zip(&parent.functions).all(|(new, old)| {
         let (new, old) = (&new.body, &old.body);
@@ -179,9 +191,8 @@ pub fn fits(child: &Program, parent: &Program, limits: &Limits) -> bool {
 }
 
 /// Tunable tables of a program.
-pub fn n_tables(program: &Program) -> usize {
-    let is_table = |global: &&Arc<Global>| {
-        global.is_tunable && matches!(global.value, GlobalValue::Table(..))
-    };
+pub(crate) fn n_tables(program: &Program) -> usize {
+    let is_table =
+        |global: &&Arc<Global>| global.is_tunable && matches!(global.value, GlobalValue::Table(..));
     program.globals.iter().filter(is_table).count()
 }

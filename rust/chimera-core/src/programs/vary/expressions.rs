@@ -13,7 +13,7 @@ fn other<T: Copy + PartialEq>(stream: &mut Stream, all: &[T], old: T) -> T {
 }
 
 /// Change one to a few nodes, each to one of the same type and arity.
-pub fn replace_point(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn replace_point(edit: &mut Edit<'_>) -> Option<()> {
     let n = edit.heavy(4);
     for _ in 0..n {
         let (index, site) = edit.site(|_| true)?;
@@ -50,7 +50,8 @@ trait ChooseOther {
 
 impl ChooseOther for Vec<LocalId> {
     fn choose_other(&self, stream: &mut Stream, old: &Expr) -> Option<LocalId> {
-        let rest: Vec<LocalId> = self.iter().copied().filter(|id| Expr::Local(*id) != *old).collect();
+        let rest: Vec<LocalId> =
+            self.iter().copied().filter(|id| Expr::Local(*id) != *old).collect();
         stream.choose(&rest).copied()
     }
 }
@@ -94,7 +95,9 @@ fn other_binary(operator: Binary, stream: &mut Stream) -> Binary {
         B::TrueDiv => operator,
         B::Pow => other(stream, &[B::Mul, B::Add, B::Pow], operator),
         B::Shl | B::Shr => other(stream, &[B::Shl, B::Shr], operator),
-        B::BitAnd | B::BitOr | B::BitXor => other(stream, &[B::BitAnd, B::BitOr, B::BitXor], operator),
+        B::BitAnd | B::BitOr | B::BitXor => {
+            other(stream, &[B::BitAnd, B::BitOr, B::BitXor], operator)
+        }
     }
 }
 
@@ -113,7 +116,7 @@ fn other_intrinsic(intrinsic: Intrinsic, stream: &mut Stream) -> Option<Intrinsi
 }
 
 /// Replace a subtree by a fresh one; the fresh one is often a leaf and sometimes deep.
-pub fn replace_subtree(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn replace_subtree(edit: &mut Edit<'_>) -> Option<()> {
     let (index, site) =
         edit.site(|site| site.ty.scalar().is_some() && site.role != Role::Delicate)?;
     let scalar = site.ty.scalar()?;
@@ -145,7 +148,7 @@ fn combine(old: Expr, new: Expr, stream: &mut Stream) -> Expr {
 }
 
 /// Replace an expression by one inside it of the same type, or by a literal when tiny.
-pub fn hoist(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn hoist(edit: &mut Edit<'_>) -> Option<()> {
     let (index, site) = edit.site(|site| site.size > 1 && site.role != Role::Delicate)?;
     let readable = edit.layout.scopes.get(site.scope)?.clone();
     let mut found = Vec::new();
@@ -156,9 +159,8 @@ pub fn hoist(edit: &mut Edit<'_>) -> Option<()> {
     }
     let at = *edit.stream.choose(&found)?;
     let inner = edit.expr(at)?.clone();
-    let closed = walk::free_locals(&inner)
-        .iter()
-        .all(|id| readable.get(id.0 as usize) == Some(&true));
+    let closed =
+        walk::free_locals(&inner).iter().all(|id| readable.get(id.0 as usize) == Some(&true));
     if !closed || (site.role == Role::Divisor && matches!(inner, Expr::Const(Const::Int(0)))) {
         return None;
     }

@@ -9,7 +9,7 @@ use crate::programs::walk;
 use crate::rng::Stream;
 
 /// A generator of expressions in one scope.
-pub struct Grow<'a> {
+pub(crate) struct Grow<'a> {
     program: &'a Program,
     function: &'a Function,
     readable: &'a [bool],
@@ -21,12 +21,12 @@ fn boxed(expr: Expr) -> Box<Expr> {
 }
 
 /// A binary operation.
-pub fn binary(operator: Binary, lhs: Expr, rhs: Expr) -> Expr {
+pub(crate) fn binary(operator: Binary, lhs: Expr, rhs: Expr) -> Expr {
     Expr::Binary(operator, boxed(lhs), boxed(rhs))
 }
 
 /// A call of a builtin or `math` function.
-pub fn call(intrinsic: Intrinsic, args: Vec<Expr>) -> Expr {
+pub(crate) fn call(intrinsic: Intrinsic, args: Vec<Expr>) -> Expr {
     Expr::Intrinsic(intrinsic, args)
 }
 
@@ -38,7 +38,7 @@ const fn one(scalar: Scalar) -> Expr {
 }
 
 /// `TABLE[min(max(index - low, 0), n - 1)]`'s index.
-pub fn clamp(index: Expr, low: i64, n: usize) -> Expr {
+pub(crate) fn clamp(index: Expr, low: i64, n: usize) -> Expr {
     let shifted = match low {
         0 => index,
         low if low < 0 => binary(Binary::Add, index, Expr::int(low.saturating_neg())),
@@ -51,7 +51,7 @@ pub fn clamp(index: Expr, low: i64, n: usize) -> Expr {
 
 impl<'a> Grow<'a> {
     /// A generator that may read the flagged locals.
-    pub const fn new(
+    pub(crate) const fn new(
         program: &'a Program,
         function: &'a Function,
         readable: &'a [bool],
@@ -62,7 +62,10 @@ impl<'a> Grow<'a> {
 
     fn locals(&self, ty: Type) -> Vec<LocalId> {
         let locals = (0..).map(LocalId).zip(&self.function.locals).zip(self.readable);
-        locals.filter(|((_, local), flag)| **flag && local.ty == ty).map(|((id, _), _)| id).collect()
+        locals
+            .filter(|((_, local), flag)| **flag && local.ty == ty)
+            .map(|((id, _), _)| id)
+            .collect()
     }
 
     fn local(&mut self, ty: Type) -> Option<Expr> {
@@ -71,7 +74,7 @@ impl<'a> Grow<'a> {
     }
 
     /// An expression of a scalar type, at most `depth` high (a few protections excepted).
-    pub fn scalar(&mut self, scalar: Scalar, depth: usize) -> Expr {
+    pub(crate) fn scalar(&mut self, scalar: Scalar, depth: usize) -> Expr {
         if depth <= 1 || self.stream.chance(0.2) {
             return self.leaf(scalar);
         }
@@ -82,7 +85,7 @@ impl<'a> Grow<'a> {
     }
 
     /// A literal or a local.
-    pub fn leaf(&mut self, scalar: Scalar) -> Expr {
+    pub(crate) fn leaf(&mut self, scalar: Scalar) -> Expr {
         if self.stream.chance(0.75)
             && let Some(local) = self.local(Type::Scalar(scalar))
         {
@@ -125,10 +128,12 @@ impl<'a> Grow<'a> {
     }
 
     /// An expression that is never zero, for the right of a division.
-    pub fn divisor(&mut self, scalar: Scalar, depth: usize) -> Expr {
+    pub(crate) fn divisor(&mut self, scalar: Scalar, depth: usize) -> Expr {
         if depth <= 1 || self.stream.chance(0.5) {
             return match scalar {
-                Scalar::Float => Expr::float(*self.stream.choose(&[2.0, 3.0, 4.0, 10.0, 0.5]).unwrap_or(&2.0)),
+                Scalar::Float => {
+                    Expr::float(*self.stream.choose(&[2.0, 3.0, 4.0, 10.0, 0.5]).unwrap_or(&2.0))
+                }
                 _ => Expr::int(*self.stream.choose(&[2, 3, 4, 5, 8, 10]).unwrap_or(&2)),
             };
         }
@@ -149,10 +154,11 @@ impl<'a> Grow<'a> {
     }
 
     /// A comparison of two numbers, one of them a local where there is one.
-    pub fn comparison(&mut self, depth: usize) -> Expr {
+    pub(crate) fn comparison(&mut self, depth: usize) -> Expr {
         use Comparison as C;
         let (ints, floats) = (self.locals(Type::INT).len(), self.locals(Type::FLOAT).len());
-        let scalar = if self.stream.below(ints + floats + 1) < floats { Scalar::Float } else { Scalar::Int };
+        let scalar =
+            if self.stream.below(ints + floats + 1) < floats { Scalar::Float } else { Scalar::Int };
         let operators: &[C] = if scalar == Scalar::Int {
             &[C::Lt, C::Le, C::Gt, C::Ge, C::Eq, C::Ne]
         } else {
@@ -182,7 +188,9 @@ impl<'a> Grow<'a> {
                 let otherwise = self.scalar(scalar, depth - 1);
                 Expr::Select { test: boxed(test), then: boxed(then), otherwise: boxed(otherwise) }
             }
-            Some(5) => self.of_list(scalar, depth).unwrap_or_else(|| self.arithmetic(scalar, depth)),
+            Some(5) => {
+                self.of_list(scalar, depth).unwrap_or_else(|| self.arithmetic(scalar, depth))
+            }
             Some(6) => self.lookup(scalar, depth).unwrap_or_else(|| self.arithmetic(scalar, depth)),
             Some(7) => self.rare(scalar, depth),
             _ => self.arithmetic(scalar, depth),
@@ -190,7 +198,8 @@ impl<'a> Grow<'a> {
     }
 
     fn arithmetic(&mut self, scalar: Scalar, depth: usize) -> Expr {
-        const OPERATORS: [Binary; 5] = [Binary::Add, Binary::Add, Binary::Sub, Binary::Sub, Binary::Mul];
+        const OPERATORS: [Binary; 5] =
+            [Binary::Add, Binary::Add, Binary::Sub, Binary::Sub, Binary::Mul];
         let operator = self.stream.choose(&OPERATORS).copied().unwrap_or(Binary::Add);
         let lhs = self.scalar(scalar, depth - 1);
         let rhs = if scalar == Scalar::Float && self.stream.chance(0.2) {

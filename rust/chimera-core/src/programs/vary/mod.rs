@@ -1,7 +1,9 @@
-//! Variation: children that are well typed by construction.
+//! Variation: well-formed children of programs.
 //!
 //! Each [`Operator`] makes one small, readable edit of one evolvable function; sizes of edits are
-//! heavy-tailed, so most are tiny and a few are large. Every child passes [`super::check`].
+//! heavy-tailed, so most are tiny and a few are large. Every child passes [`super::check`]: types
+//! hold by construction, while an edit of statements that would leave a path without a return or
+//! a local unassigned is drawn again.
 //! Subtree operators go back to Koza (1992); tables that correct or replace expressions turn
 //! structure search into the tuning of numbers.
 
@@ -37,7 +39,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes_max: 200, depth_max: 12, table_len_max: 512, tables_max: 4, statements_max: 60 }
+        Self {
+            nodes_max: 200,
+            depth_max: 12,
+            table_len_max: 512,
+            tables_max: 4,
+            statements_max: 60,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ fn depth(edit: &mut Edit<'_>) -> usize {
 }
 
 /// Insert an assignment: of an existing local, or of a new local that a later statement reads.
-pub fn insert(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn insert(edit: &mut Edit<'_>) -> Option<()> {
     if edit.stream.chance(0.5) { update(edit) } else { extract(edit) }
 }
 
@@ -53,20 +53,20 @@ fn update(edit: &mut Edit<'_>) -> Option<()> {
 fn extract(edit: &mut Edit<'_>) -> Option<()> {
     let place = edit.place(|_| true)?;
     let mut stmt = edit.block(place.block)?.get(place.at)?.clone();
-    let scalars = [Scalar::Bool, Scalar::Int, Scalar::Float];
     let mut sites = Vec::new();
-    // Only the statement's own expressions: blocks may run with other locals assigned.
+    // Only the statement's own expressions: blocks may run with other locals assigned. Indices
+    // of tables are passed over, so that clamps stay whole.
     let mut at = 0;
     let (program, function) = (&edit.program, &edit.function);
-    walk::stmt_exprs(&stmt, &mut |root| {
-        walk::visit(root, &mut |expr| {
+    walk::stmt_exprs_mut(&mut stmt, &mut |root| {
+        walk::visit_mut(root, &mut |expr| {
             if let Some(Type::Scalar(scalar)) = expr.ty(program, function) {
                 sites.push((at, scalar));
             }
             at += 1;
+            !matches!(expr, Expr::Table(..))
         });
     });
-    sites.retain(|(_, scalar)| scalars.contains(scalar));
     let (index, scalar) = edit.stream.choose(&sites).copied()?;
     if matches!(stmt.kind, StmtKind::While { .. }) {
         return None;
@@ -88,7 +88,7 @@ fn extract(edit: &mut Edit<'_>) -> Option<()> {
                     *expr = Expr::Binary(operator, Box::new(old), Box::new(Expr::Local(target)));
                 }
             }
-            !hit
+            !hit && !matches!(expr, Expr::Table(..))
         });
     });
     edit.with_block(place.block, |block| {
@@ -100,7 +100,7 @@ fn extract(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Delete one to a few statements, or replace a branch by what it guards.
-pub fn delete(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn delete(edit: &mut Edit<'_>) -> Option<()> {
     let place = edit.place(|_| true)?;
     let n = edit.heavy(4);
     let unwrap = edit.stream.chance(0.4);
@@ -120,7 +120,7 @@ pub fn delete(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Exchange two statements of one block, neighbours most often.
-pub fn swap(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn swap(edit: &mut Edit<'_>) -> Option<()> {
     let place = edit.place(|_| true)?;
     let n = edit.block(place.block)?.len();
     let distance = edit.heavy(n);
@@ -129,7 +129,7 @@ pub fn swap(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Insert a decision.
-pub fn branch(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn branch(edit: &mut Edit<'_>) -> Option<()> {
     match edit.stream.weighted(&[2.0, 3.0, 2.0, 2.0])? {
         0 => wrap(edit),
         1 => select(edit),
@@ -162,8 +162,7 @@ fn wrap(edit: &mut Edit<'_>) -> Option<()> {
 
 /// `e` becomes `fresh if test else e`.
 fn select(edit: &mut Edit<'_>) -> Option<()> {
-    let (index, site) =
-        edit.site(|site| site.ty.scalar().is_some() && site.role == Role::Free)?;
+    let (index, site) = edit.site(|site| site.ty.scalar().is_some() && site.role == Role::Free)?;
     let scalar = site.ty.scalar()?;
     let old = edit.expr(index)?.clone();
     let (deep, wide) = (edit.heavy(4), edit.heavy(3));

@@ -4,9 +4,9 @@
 
 use super::edit::{Edit, heavy};
 use super::grow::{binary, clamp};
+use crate::programs::check::Role;
 use crate::programs::interpret::evaluate;
 use crate::programs::ir::{Binary, Const, Expr, GlobalValue, LocalId, Program};
-use crate::programs::check::Role;
 use crate::programs::tune;
 use crate::programs::types::{Scalar, Type};
 use crate::programs::walk;
@@ -61,11 +61,13 @@ fn observed(program: &Program, expr: &Expr, rows: &[Vec<Option<Const>>]) -> Opti
 }
 
 fn length((low, high): (i64, i64)) -> usize {
-    high.checked_sub(low).and_then(|n| usize::try_from(n).ok()).map_or(usize::MAX, |n| n.saturating_add(1))
+    high.checked_sub(low)
+        .and_then(|n| usize::try_from(n).ok())
+        .map_or(usize::MAX, |n| n.saturating_add(1))
 }
 
 /// Replace a pure expression by a lookup in a table of its values.
-pub fn tabulate(edit: &mut Edit<'_>) -> Option<()> {
+pub(crate) fn tabulate(edit: &mut Edit<'_>) -> Option<()> {
     let (index, site) = edit.site(|site| {
         let number = site.ty == Type::INT || site.ty == Type::FLOAT;
         site.size > 2 && number && site.role == Role::Free
@@ -101,7 +103,8 @@ pub fn tabulate(edit: &mut Edit<'_>) -> Option<()> {
             rest /= length;
             *row.get_mut(base + at)? = Some(Const::Int(low.checked_add(offset)?));
         }
-        let value = evaluate(&edit.program, &sampled, &row).filter(|value| tune::is_tunable(*value));
+        let value =
+            evaluate(&edit.program, &sampled, &row).filter(|value| tune::is_tunable(*value));
         // Where the expression would trap the entry repeats its neighbour.
         let zero = if site.ty == Type::INT { Const::Int(0) } else { Const::Float(0.0) };
         values.push(value.or(values.last().copied()).unwrap_or(zero));
@@ -169,10 +172,9 @@ fn inputs(edit: &mut Edit<'_>, expr: &Expr, rows: &[Vec<Option<Const>>]) -> Opti
 }
 
 /// Add a table of zeros, indexed by a sum, a difference or a single int local, to an expression.
-pub fn correct(edit: &mut Edit<'_>) -> Option<()> {
-    let (index, site) = edit.site(|site| {
-        (site.ty == Type::INT || site.ty == Type::FLOAT) && site.role == Role::Free
-    })?;
+pub(crate) fn correct(edit: &mut Edit<'_>) -> Option<()> {
+    let (index, site) = edit
+        .site(|site| (site.ty == Type::INT || site.ty == Type::FLOAT) && site.role == Role::Free)?;
     let ints = edit.readable(site.scope, Type::INT);
     let first = *edit.stream.choose(&ints)?;
     let second = edit.stream.choose(&ints).copied().filter(|second| *second != first);
@@ -210,7 +212,7 @@ pub fn correct(edit: &mut Edit<'_>) -> Option<()> {
 }
 
 /// Perturb entries of one tunable table: single ones, blocks, ramps, copies.
-pub fn entries(parent: &Program, stream: &mut Stream) -> Option<Program> {
+pub(crate) fn entries(parent: &Program, stream: &mut Stream) -> Option<Program> {
     let is_tunable = |at: &usize| {
         parent.globals.get(*at).is_some_and(|global| {
             tune::is_tunable_global(global)
@@ -257,8 +259,8 @@ fn perturb(old: &[f64], is_int: bool, stream: &mut Stream) -> Option<Vec<f64>> {
             }
         }
         1 => {
-            let step = draw(stream);
-            new.iter_mut().take(end).skip(start).for_each(|value| *value += step);
+            let shift = draw(stream);
+            new.iter_mut().take(end).skip(start).for_each(|value| *value += shift);
         }
         2 => {
             let (from, to) = (draw(stream), draw(stream));

@@ -7,7 +7,11 @@ use crate::programs::walk;
 
 fn context() -> Context {
     let pair = |at: i64| vec![Const::Int(at % 17), Const::Int(20 + at % 13)];
-    let probes = vec![(0..40).map(pair).collect(), (0..9).map(|k| vec![Const::Int(k)]).collect(), (0..40).map(pair).collect()];
+    let probes = vec![
+        (0..40).map(pair).collect(),
+        (0..9).map(|k| vec![Const::Int(k)]).collect(),
+        (0..40).map(pair).collect(),
+    ];
     Context { limits: Limits::default(), probes }
 }
 
@@ -44,7 +48,12 @@ fn hundred_thousand_children_pass_check() {
     }
     for (at, operator) in Operator::ALL.into_iter().enumerate() {
         let per_second = tried[at] as f64 / spent[at];
-        eprintln!("{:18} tried {:6} made {:6} {per_second:10.0}/s", operator.name(), tried[at], made[at]);
+        eprintln!(
+            "{:18} tried {:6} made {:6} {per_second:10.0}/s",
+            operator.name(),
+            tried[at],
+            made[at]
+        );
         assert!(made[at] > 0, "{} never applied", operator.name());
     }
 }
@@ -72,7 +81,10 @@ fn functions_that_may_not_evolve_stay() {
         let operator = *stream.choose(&Operator::ALL).unwrap();
         if let Some(child) = apply(operator, &parent, Some(&mixed()), &context, &mut stream) {
             assert_eq!(child.functions[0].name, "helper");
-            assert_eq!(walk::size_block(&child.functions[0].body), walk::size_block(&parent.functions[0].body));
+            assert_eq!(
+                walk::size_block(&child.functions[0].body),
+                walk::size_block(&parent.functions[0].body)
+            );
         }
     }
 }
@@ -84,12 +96,18 @@ fn a_tabulated_rule_keeps_its_values_on_the_probes() {
     let mut n = 0;
     for step in 0..200 {
         let mut stream = Stream::new(5, step, 3);
-        let Some(child) = apply(Operator::Tabulate, &parent, None, &context, &mut stream) else { continue };
+        let Some(child) = apply(Operator::Tabulate, &parent, None, &context, &mut stream) else {
+            continue;
+        };
         n += 1;
         for probe in &context.probes[0] {
             let locals: Vec<Option<Const>> = probe.iter().copied().map(Some).collect();
             let value = |program: &Program| {
-                let crate::programs::ir::StmtKind::Return(values) = &program.functions[0].body[0].kind else { panic!() };
+                let crate::programs::ir::StmtKind::Return(values) =
+                    &program.functions[0].body[0].kind
+                else {
+                    panic!()
+                };
                 crate::programs::interpret::evaluate(program, &values[0], &locals)
             };
             assert_eq!(value(&parent).unwrap(), value(&child).unwrap());
@@ -104,8 +122,13 @@ fn a_correction_changes_nothing_at_first() {
     let parent = priority();
     for step in 0..200 {
         let mut stream = Stream::new(6, step, 3);
-        let Some(child) = apply(Operator::TableCorrection, &parent, None, &context, &mut stream) else { continue };
-        let crate::programs::ir::GlobalValue::Table(_, values) = &child.globals[0].value else { panic!() };
+        let Some(child) = apply(Operator::TableCorrection, &parent, None, &context, &mut stream)
+        else {
+            continue;
+        };
+        let crate::programs::ir::GlobalValue::Table(_, values) = &child.globals[0].value else {
+            panic!()
+        };
         assert!(values.iter().all(|it| crate::programs::tune::as_float(*it) == 0.0));
         assert!(child.globals[0].name.starts_with("PRIORITY_TABLE"));
     }
@@ -114,7 +137,8 @@ fn a_correction_changes_nothing_at_first() {
 #[test]
 fn limits_hold() {
     let mut context = context();
-    context.limits = Limits { nodes_max: 30, depth_max: 6, table_len_max: 16, tables_max: 1, statements_max: 5 };
+    context.limits =
+        Limits { nodes_max: 30, depth_max: 6, table_len_max: 16, tables_max: 1, statements_max: 5 };
     let mut program = priority();
     for step in 0..5_000 {
         let mut stream = Stream::new(8, step, 0);

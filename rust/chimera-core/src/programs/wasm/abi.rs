@@ -157,9 +157,9 @@ impl Writer {
             Value::Bools(values) => self.bools(values)?.into(),
             Value::Ints(values) => self.ints(values)?.into(),
             Value::Floats(values) => self.floats(values)?.into(),
-            Value::BoolRows(rows) => self.rows(rows, |writer, row| writer.bools(row))?.into(),
-            Value::IntRows(rows) => self.rows(rows, |writer, row| writer.ints(row))?.into(),
-            Value::FloatRows(rows) => self.rows(rows, |writer, row| writer.floats(row))?.into(),
+            Value::BoolRows(rows) => self.rows(rows, Writer::bools)?.into(),
+            Value::IntRows(rows) => self.rows(rows, Writer::ints)?.into(),
+            Value::FloatRows(rows) => self.rows(rows, Writer::floats)?.into(),
         })
     }
 

@@ -1,9 +1,9 @@
 //! Arithmetic on ints and floats.
 
+use super::Reason;
 use super::emit::Emitter;
 use super::helpers::Helper;
 use super::ranges::Interval;
-use super::Reason;
 use crate::Result;
 use crate::programs::ir::{Binary, Comparison, Const, Expr, GlobalValue, Program, Unary};
 use crate::programs::types::Type;
@@ -25,13 +25,13 @@ fn constant_float(program: &Program, expr: &Expr) -> Option<f64> {
     match expr {
         Expr::Const(Const::Float(value)) => Some(*value),
         Expr::Unary(Unary::Neg, inner) => constant_float(program, inner).map(|value| -value),
-        Expr::Promote(_, inner) => {
-            constant_int(program, inner).filter(|value| value.unsigned_abs() < 1 << 53).map(|value| {
+        Expr::Promote(_, inner) => constant_int(program, inner)
+            .filter(|value| value.unsigned_abs() < 1 << 53)
+            .map(|value| {
                 #[allow(clippy::cast_precision_loss, reason = "exact below 2**53")]
                 let float = value as f64;
                 float
-            })
-        }
+            }),
         Expr::Global(id) => match program.global(*id)?.value {
             GlobalValue::Scalar(Const::Float(value)) => Some(value),
             _ => None,
@@ -149,8 +149,7 @@ impl Emitter<'_, '_> {
 
     /// Checked `+` on two locals whose values may be anything.
     pub fn add_checked(&mut self, a: u32, b: u32) {
-        let ints =
-            Ints { a, b, lhs: Interval::FULL, rhs: Interval::FULL, constant: None };
+        let ints = Ints { a, b, lhs: Interval::FULL, rhs: Interval::FULL, constant: None };
         self.int_ring(Binary::Add, ints);
     }
 
@@ -249,12 +248,11 @@ impl Emitter<'_, '_> {
     }
 
     fn int_pow(&mut self, ints: Ints) {
-        match ints.constant {
-            Some(2) => self.int_ring(Binary::Mul, Ints { b: ints.a, rhs: ints.lhs, ..ints }),
-            _ => {
-                self.code.get(ints.a).get(ints.b);
-                self.helper(Helper::IntPow);
-            }
+        if let Some(2) = ints.constant {
+            self.int_ring(Binary::Mul, Ints { b: ints.a, rhs: ints.lhs, ..ints });
+        } else {
+            self.code.get(ints.a).get(ints.b);
+            self.helper(Helper::IntPow);
         }
     }
 

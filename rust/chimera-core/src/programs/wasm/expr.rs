@@ -2,12 +2,12 @@
 
 use wasm_encoder::ValType;
 
+use super::Reason;
 use super::code::at;
 use super::emit::Emitter;
 use super::helpers::Helper;
 use super::lists::List;
 use super::module::val_type;
-use super::Reason;
 use crate::Result;
 use crate::programs::ir::{Comparison, Const, Expr, GlobalId, GlobalValue, Logic, Unary};
 use crate::programs::types::{Scalar, Type};
@@ -27,10 +27,12 @@ impl Emitter<'_, '_> {
                 self.code.get(slot.value);
                 Ok(slot.ty)
             }
-            Expr::Global(id) => match self.context.program.global(*id).map(|global| &global.value) {
-                Some(GlobalValue::Scalar(value)) => Ok(self.constant(*value)),
-                _ => Err(self.ill("a global is not a scalar")),
-            },
+            Expr::Global(id) => {
+                match self.context.program.global(*id).map(|global| &global.value) {
+                    Some(GlobalValue::Scalar(value)) => Ok(self.constant(*value)),
+                    _ => Err(self.ill("a global is not a scalar")),
+                }
+            }
             Expr::Table(id, index) => self.table_item(*id, index),
             Expr::TableLen(id) => {
                 let len = self.table(*id)?.len;
@@ -83,11 +85,7 @@ impl Emitter<'_, '_> {
     }
 
     pub fn table(&self, id: GlobalId) -> Result<super::module::Table> {
-        self.context
-            .tables
-            .get(&id)
-            .copied()
-            .ok_or_else(|| self.ill("a global is not a table"))
+        self.context.tables.get(&id).copied().ok_or_else(|| self.ill("a global is not a table"))
     }
 
     fn table_item(&mut self, id: GlobalId, index: &Expr) -> Result<Type> {
@@ -239,7 +237,8 @@ impl Emitter<'_, '_> {
         let Some(((op, operand), others)) = rest.split_first() else {
             return Err(self.ill("a comparison without operands"));
         };
-        let small = (self.interval(first).is_exact_float(), self.interval(operand).is_exact_float());
+        let small =
+            (self.interval(first).is_exact_float(), self.interval(operand).is_exact_float());
         let lhs = self.expr(first)?;
         let left = self.operand_local(lhs, first)?;
         let rhs = self.expr(operand)?;

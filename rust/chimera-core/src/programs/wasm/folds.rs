@@ -79,9 +79,8 @@ impl Emitter<'_, '_> {
 
     /// A fold of a list is a loop over a hidden target.
     fn fold_list(&mut self, folding: Folding, list: &Expr) -> Result<()> {
-        let id = crate::programs::ir::LocalId(
-            u32::try_from(self.frame.slots.len()).unwrap_or(u32::MAX),
-        );
+        let id =
+            crate::programs::ir::LocalId(u32::try_from(self.frame.slots.len()).unwrap_or(u32::MAX));
         let item = self.temp(folding.ty);
         self.frame.slots.push(super::emit::Slot { ty: folding.ty, value: item, cache: None });
         let iter = Iter::List(Box::new(list.clone()));

@@ -1,4 +1,4 @@
-//! Bodies of the float helpers. They follow CPython's `floatobject.c` and `mathmodule.c`.
+//! Bodies of the float helpers. They follow `CPython`'s `floatobject.c` and `mathmodule.c`.
 
 use wasm_encoder::ValType::{F64, I32};
 

@@ -1,9 +1,9 @@
 //! Builtin and `math` functions.
 
+use super::Reason;
 use super::code::Callee;
 use super::emit::Emitter;
 use super::helpers::Helper;
-use super::Reason;
 use crate::Result;
 use crate::programs::ir::{Comparison, Expr, Intrinsic};
 use crate::programs::types::Type;

@@ -1,6 +1,6 @@
 //! Compiles a program to one WebAssembly module.
 //!
-//! A compiled function returns exactly what CPython returns, or traps at a numbered site with a
+//! A compiled function returns exactly what `CPython` returns, or traps at a numbered site with a
 //! clear reason; it never gives a different answer. The host's side of the contract is
 //! `docs/design/wasm-abi.md`. The module needs multi-value, bulk memory and wide arithmetic, and
 //! uses branch hints where the host reads them. No optimiser here: the expression tree goes

@@ -188,7 +188,12 @@ impl Ranges {
     }
 
     /// The interval of an int (or bool) expression; `None` while a local it reads has no value yet.
-    pub fn interval(&self, program: &Program, function: &Function, expr: &Expr) -> Option<Interval> {
+    pub fn interval(
+        &self,
+        program: &Program,
+        function: &Function,
+        expr: &Expr,
+    ) -> Option<Interval> {
         let of = |inner: &Expr| self.interval(program, function, inner);
         Some(match expr {
             Expr::Const(Const::Int(value)) => Interval::point(*value),
@@ -210,7 +215,9 @@ impl Ranges {
                 Interval::clamp(-i128::from(inner.hi), -i128::from(inner.lo))
             }
             Expr::Promote(Scalar::Int, inner) => of(inner)?,
-            Expr::Convert(Scalar::Int, inner) if inner.ty(program, function) != Some(Type::FLOAT) => {
+            Expr::Convert(Scalar::Int, inner)
+                if inner.ty(program, function) != Some(Type::FLOAT) =>
+            {
                 of(inner)?
             }
             Expr::Select { then, otherwise, .. } => of(then)?.join(of(otherwise)?),
@@ -229,12 +236,12 @@ impl Ranges {
 
 fn binary(op: Binary, lhs: Interval, rhs: Interval) -> Interval {
     match op {
-        Binary::Add | Binary::Sub | Binary::Mul => Interval::exact(op, lhs, rhs)
-            .map_or(Interval::FULL, |(lo, hi)| Interval::clamp(lo, hi)),
-        Binary::Mod if rhs.lo > 0 => Interval {
-            lo: 0,
-            hi: if lhs.lo >= 0 { lhs.hi.min(rhs.hi - 1) } else { rhs.hi - 1 },
-        },
+        Binary::Add | Binary::Sub | Binary::Mul => {
+            Interval::exact(op, lhs, rhs).map_or(Interval::FULL, |(lo, hi)| Interval::clamp(lo, hi))
+        }
+        Binary::Mod if rhs.lo > 0 => {
+            Interval { lo: 0, hi: if lhs.lo >= 0 { lhs.hi.min(rhs.hi - 1) } else { rhs.hi - 1 } }
+        }
         Binary::FloorDiv if rhs.lo > 0 && lhs.lo >= 0 => Interval { lo: 0, hi: lhs.hi / rhs.lo },
         Binary::FloorDiv if rhs.lo > 0 => Interval { lo: lhs.lo, hi: lhs.hi.max(0) },
         Binary::Shr if lhs.lo >= 0 => Interval { lo: 0, hi: lhs.hi },
@@ -256,9 +263,7 @@ fn intrinsic_interval(intrinsic: Intrinsic, parts: &[Interval]) -> Interval {
     match intrinsic {
         Intrinsic::Min => Interval { lo: lo_min, hi: hi_min },
         Intrinsic::Max => Interval { lo: lo_max, hi: hi_max },
-        Intrinsic::Abs if lo_min > i64::MIN => {
-            Interval { lo: 0, hi: hi_max.max(-lo_min).max(0) }
-        }
+        Intrinsic::Abs if lo_min > i64::MIN => Interval { lo: 0, hi: hi_max.max(-lo_min).max(0) },
         Intrinsic::Abs | Intrinsic::Gcd => Interval { lo: 0, hi: i64::MAX },
         Intrinsic::Isqrt => Interval { lo: 0, hi: 3_037_000_500 },
         _ => Interval::FULL,

@@ -62,7 +62,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The exception CPython raises there, or the nearest one where only compiled code stops.
+    /// The exception `CPython` raises there, or the nearest one where only compiled code stops.
     #[must_use]
     pub fn python_exception(&self) -> &str {
         match self {
@@ -88,7 +88,7 @@ impl Reason {
         }
     }
 
-    /// Whether CPython stops here too; otherwise it gives an answer outside the typed subset.
+    /// Whether `CPython` stops here too; otherwise it gives an answer outside the typed subset.
     #[must_use]
     pub const fn is_python_error(&self) -> bool {
         !matches!(

@@ -1,6 +1,8 @@
 //! Walking the program representation: children, statements, costs.
 
-use crate::programs::ir::{Comprehension, Expr, Fold, FoldSource, Iter, Stmt, StmtKind, TupleSource};
+use crate::programs::ir::{
+    Comprehension, Expr, Fold, FoldSource, Iter, Stmt, StmtKind, TupleSource,
+};
 
 /// The expressions of an iterator.
 pub(super) fn iter_exprs(iter: &Iter) -> Vec<&Expr> {
