@@ -117,14 +117,20 @@ def _answered(expected: Answer | Raised, signature: Signature, ran: Ran) -> Comp
 
 
 def _stopped(
-    reference: Reference, expected: Answer | Raised, signature: Signature, args: list[Value], ran: Ran
+    reference: Reference,
+    expected: Answer | Raised,
+    signature: Signature,
+    args: list[Value],
+    ran: Ran,
 ) -> Comparison:
     reason = ran.reason or ""
     if ran.status in RESOURCES:
         return Comparison(Verdict.ALLOWED_TRAP, f"{ran.status} limit")
     found = REASON.fullmatch(reason)
     if found is None:
-        return Comparison(Verdict.UNJUSTIFIED_TRAP, "no reason", str(expected), f"{ran.status} {reason}")
+        return Comparison(
+            Verdict.UNJUSTIFIED_TRAP, "no reason", str(expected), f"{ran.status} {reason}"
+        )
     event = next((e for text, e in DOCUMENTED.items() if found["message"].startswith(text)), None)
     if isinstance(expected, Raised):
         place = (found["function"], int(found["line"] or 0))

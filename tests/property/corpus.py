@@ -22,6 +22,11 @@ def files() -> list[Path]:
     return sorted(FOLDER.glob("*.py"))
 
 
+def functions(source: str) -> list[str]:
+    """The names of the functions a corpus file defines."""
+    return [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+
+
 def calls(source: str) -> Iterator[tuple[Signature, list[Value]]]:
     """The calls a corpus file asks for."""
     signatures = {
@@ -36,7 +41,9 @@ def calls(source: str) -> Iterator[tuple[Signature, list[Value]]]:
 
 def signature_of(node: ast.FunctionDef) -> Signature:
     """The signature as its annotations say."""
-    params = tuple((arg.arg, ast.unparse(arg.annotation)) for arg in node.args.args if arg.annotation)
+    params = tuple(
+        (arg.arg, ast.unparse(arg.annotation)) for arg in node.args.args if arg.annotation
+    )
     returns = ast.unparse(node.returns) if node.returns else "None"
     if returns.startswith("tuple["):
         return Signature(node.name, params, tuple(returns[6:-1].split(", ")))

@@ -88,7 +88,9 @@ class Tally:
 class Sandbox:
     """A program in the sandbox; ``run`` can be replaced to test the harness itself."""
 
-    def __init__(self, engine: Engine, source: str, roots: list[str], *, is_evolvable: bool) -> None:
+    def __init__(
+        self, engine: Engine, source: str, roots: list[str], *, is_evolvable: bool
+    ) -> None:
         evolvable = roots if is_evolvable else []
         self.program = Program.parse(source, roots=roots, evolvable=evolvable)
         self.engine = engine
@@ -100,7 +102,9 @@ class Sandbox:
 def arguments(choices: Choices, signature: Signature, edge_percent: int) -> list[Value]:
     """One argument per parameter; recursion depths stay small."""
     return [
-        choices.below(DEPTH_MAX + 1) if idx == signature.depth_param else value(choices, ty, edge_percent)
+        choices.below(DEPTH_MAX + 1)
+        if idx == signature.depth_param
+        else value(choices, ty, edge_percent)
         for idx, (_, ty) in enumerate(signature.params)
     ]
 

@@ -50,7 +50,9 @@ class Expressions:
         """How a member of ``math`` is written in this module."""
         self.uses_math = True
         self.math_names.add(member)
-        return (f"math.{member}", f"m.{member}", member if member != "pow" else "power")[self.math_style]
+        return (f"math.{member}", f"m.{member}", member if member != "pow" else "power")[
+            self.math_style
+        ]
 
     def import_lines(self) -> list[str]:
         if not self.uses_math:
@@ -63,7 +65,9 @@ class Expressions:
     def module_literal(self, ty: str) -> str:
         """A literal that may stand at module level."""
         if ty == "int" and self.choices.chance(10):
-            return self.choices.pick(("9223372036854775807", "-9223372036854775807", "0x7f", "1_000"))
+            return self.choices.pick(
+                ("9223372036854775807", "-9223372036854775807", "0x7f", "1_000")
+            )
         return self.literal(ty, allow_min=False)
 
     def literal(self, ty: str, *, allow_min: bool = True) -> str:
@@ -154,7 +158,9 @@ class Expressions:
         constants = self.of_constants("int")
         if constants and choices.chance(30):
             return choices.pick(constants).name, 1
-        tables = [c for c in self.constants if c.ty.startswith("table") and c in self.of_constants(c.ty)]
+        tables = [
+            c for c in self.constants if c.ty.startswith("table") and c in self.of_constants(c.ty)
+        ]
         if tables and choices.chance(15):
             return f"len({choices.pick(tables).name})", 1
         text = self.literal("int")
@@ -274,7 +280,10 @@ class Expressions:
             return f"{call}({self.of('float', depth)})", 17
         if floats and choices.chance(60):
             name = choices.pick(floats).name
-            return f"({call}({name}) if abs({name}) < 1e15 else {choices.pick(('0', '-1', '7'))})", 1
+            return (
+                f"({call}({name}) if abs({name}) < 1e15 else {choices.pick(('0', '-1', '7'))})",
+                1,
+            )
         text = self.of("float", depth)
         return f"{call}({self.math('fmod')}({text}, 1e6) if abs({text}) < 1e18 else 0.5)", 1
 
@@ -292,7 +301,9 @@ class Expressions:
     def logic(self, ty: str, depth: int) -> Expression:
         parts = [self.expression(ty, depth) for _ in range(2 if self.choices.chance(75) else 3)]
         words = [self.choices.pick((" and ", " or ")) for _ in parts[1:]]
-        text = parts[0][0] + "".join(w + part for w, (part, _) in zip(words, parts[1:], strict=True))
+        text = parts[0][0] + "".join(
+            w + part for w, (part, _) in zip(words, parts[1:], strict=True)
+        )
         return f"({text})", max(growth for _, growth in parts)
 
     def int_fold(self, depth: int) -> Expression:
@@ -319,7 +330,9 @@ class Expressions:
         text = choices.pick(names).name
         if name == "sum" and (ty == "int" or choices.chance(70)):
             return f"sum({text}, 0.0)" if ty == "float" else f"sum({text})"
-        return f"({name}({text}) if {text} else {zero})" if choices.chance(85) else f"{name}({text})"
+        return (
+            f"({name}({text}) if {text} else {zero})" if choices.chance(85) else f"{name}({text})"
+        )
 
     def int_call(self, depth: int) -> Expression:
         return self.user_call("int", depth) or self.int_leaf()
@@ -359,7 +372,10 @@ class Expressions:
         text, growth = self.expression("int", depth)
         if self.choices.chance(50):
             return f"{self.math('gcd')}({text}, {self.of('int', depth)})", growth
-        return f"{self.math('isqrt')}({f'abs({text})' if self.choices.chance(85) else text})", growth
+        return (
+            f"{self.math('isqrt')}({f'abs({text})' if self.choices.chance(85) else text})",
+            growth,
+        )
 
     def int_convert(self, depth: int) -> Expression:
         text, growth = self.expression("int", depth)
@@ -599,7 +615,9 @@ class Expressions:
             return f"[{', '.join(items)}]"
         if kind == "repeat" and not element.startswith("list"):
             value = self.list_element(element, depth)
-            count = choices.pick(("3", "0", "-1", f"({self.of('int', depth)} % 5)", f"({self.of('bool', 0)})"))
+            count = choices.pick(
+                ("3", "0", "-1", f"({self.of('int', depth)} % 5)", f"({self.of('bool', 0)})")
+            )
             if choices.chance(15) and ".pop()" not in count + value and "(" not in count:
                 return f"({count} * [{value}])"
             return f"([{value}] * {count})"
@@ -642,7 +660,10 @@ class Expressions:
         if kind == 3:
             return f"range({n}, {choices.pick(('-1', '-3'))}, {choices.pick(('-1', '-2'))})", 9
         if kind == 4:
-            return f"range({choices.pick(('-3', '1', '2'))}, {n}, {choices.pick(('1', '2', '3', '-1'))})", 9
+            return (
+                f"range({choices.pick(('-3', '1', '2'))}, {n}, {choices.pick(('1', '2', '3', '-1'))})",
+                9,
+            )
         if kind == 5 and lists:
             name = choices.pick(lists)
             return f"range(len({name}) - 1, -1, -1)", LIST_STEPS
@@ -669,7 +690,9 @@ class Expressions:
             (2, "reversed"),
         ))  # fmt: skip
         lists = [v for v in self.variables if v.ty.startswith("list")]
-        tables = [c for c in self.constants if c.ty.startswith("table") and c in self.of_constants(c.ty)]
+        tables = [
+            c for c in self.constants if c.ty.startswith("table") and c in self.of_constants(c.ty)
+        ]
         if kind == "table" and tables:
             chosen = choices.pick(tables)
             return chosen.name, [chosen.ty[6:-1]], 8
@@ -709,7 +732,9 @@ class Expressions:
         targets: list[str] = []
         hidden_from_calls = {signature.name for signature in self.signatures}
         for _ in types:
-            names = [n for n in COMPREHENSION_NAMES if n not in targets and n not in hidden_from_calls]
+            names = [
+                n for n in COMPREHENSION_NAMES if n not in targets and n not in hidden_from_calls
+            ]
             targets.append(choices.pick(names))
         outer = self.variables
         shadowing = [v for v in outer if v.name not in targets]
@@ -717,9 +742,12 @@ class Expressions:
         loop_depth = self.loop_depth
         self.loop_depth += 1
         with self.budget.times(rounds):
-            element = self.list_element(ty, depth) if not ty.startswith("list") else self.of(ty, depth)
+            element = (
+                self.list_element(ty, depth) if not ty.startswith("list") else self.of(ty, depth)
+            )
             conditions = "".join(
-                f" if {self.test(max(depth - 1, 0))}" for _ in range(choices.weighted(((6, 0), (3, 1), (1, 2))))
+                f" if {self.test(max(depth - 1, 0))}"
+                for _ in range(choices.weighted(((6, 0), (3, 1), (1, 2))))
             )
         self.loop_depth = loop_depth
         self.variables = outer

@@ -23,7 +23,12 @@ DIFFERENCES_MAX = 20
 
 
 def work(
-    seed: int, job: int, jobs: int, calls_per_function: int, stop: object, results: "multiprocessing.Queue"
+    seed: int,
+    job: int,
+    jobs: int,
+    calls_per_function: int,
+    stop: object,
+    results: "multiprocessing.Queue",
 ) -> None:
     """Run every ``jobs``-th case until told to stop; send tallies and differences."""
     engine = Engine(threads=1)

@@ -101,7 +101,17 @@ class Minimiser:
                 return False
             with limited():
                 found = self._judge(source, args)
-        except (Endless, MemoryError, ChimeraError, SyntaxError, ValueError, NameError, TypeError, KeyError, IndexError):
+        except (
+            Endless,
+            MemoryError,
+            ChimeraError,
+            SyntaxError,
+            ValueError,
+            NameError,
+            TypeError,
+            KeyError,
+            IndexError,
+        ):
             return False
         if found is None or found[0].verdict is not self.best.comparison.verdict:
             return False
@@ -120,9 +130,14 @@ class Minimiser:
         own = next((node for node in definitions if node.name == old.name), None)
         if own is None:
             return None
-        params = tuple((arg.arg, ast.unparse(arg.annotation)) for arg in own.args.args if arg.annotation)
+        params = tuple(
+            (arg.arg, ast.unparse(arg.annotation)) for arg in own.args.args if arg.annotation
+        )
         signature = Signature(old.name, params, old.returns)
-        sandbox = Sandbox(self.engine, source, roots, is_evolvable=self.best.is_evolvable)
+        # An engine keeps compiled forms by what they compute, with the lines of the first program.
+        by_line = self.best.comparison.verdict is Verdict.OTHER_REASON
+        engine = Engine(threads=1) if by_line else self.engine
+        sandbox = Sandbox(engine, source, roots, is_evolvable=self.best.is_evolvable)
         ran = sandbox.run(old.name, args)
         return compare(Reference(source), signature, args, ran), signature
 
@@ -169,12 +184,19 @@ def _edits(tree: ast.Module) -> Iterator[Callable[[], None]]:
                 yield _replace(body, at, inner)
     for node in ast.walk(tree):
         for name, child in ast.iter_fields(node):
-            if isinstance(child, ast.expr) and name not in {"annotation", "returns", "func", "target"}:
+            if isinstance(child, ast.expr) and name not in {
+                "annotation",
+                "returns",
+                "func",
+                "target",
+            }:
                 for simpler in _simpler(child):
                     yield _set(node, name, simpler)
             elif isinstance(child, list) and child and isinstance(child[0], ast.expr):
                 for at, item in enumerate(child):
-                    if len(child) > 1 and isinstance(node, ast.List | ast.Call | ast.BoolOp | ast.Tuple):
+                    if len(child) > 1 and isinstance(
+                        node, ast.List | ast.Call | ast.BoolOp | ast.Tuple
+                    ):
                         yield _replace(child, at, [])
                     for simpler in _simpler(item):
                         yield _replace(child, at, [simpler])
@@ -191,7 +213,9 @@ def _bodies(node: ast.AST, *, own: bool = False) -> Iterator[list[ast.stmt]]:
 
 
 def _simpler(expr: ast.expr) -> Iterator[ast.expr]:
-    if isinstance(expr, ast.Name | ast.Attribute) or isinstance(getattr(expr, "ctx", None), ast.Store):
+    if isinstance(expr, ast.Name | ast.Attribute) or isinstance(
+        getattr(expr, "ctx", None), ast.Store
+    ):
         return
     if not isinstance(expr, ast.Constant):
         for child in ast.iter_child_nodes(expr):

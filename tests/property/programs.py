@@ -243,7 +243,7 @@ class Programs(Expressions):
 
     def write_retyped(self, indent: int) -> None:
         """Give a name of this block a value of another type."""
-        own = [v for v in self.variables[self.blocks[-1]:] if not v.is_fixed]
+        own = [v for v in self.variables[self.blocks[-1] :] if not v.is_fixed]
         if not own:
             return
         old = self.choices.pick(own)
@@ -282,7 +282,16 @@ class Programs(Expressions):
         if ty == "bool":
             operators = ((1, "&"), (1, "|"), (1, "^"))
         elif ty == "int":
-            operators = ((8, "+"), (6, "-"), (2, "//"), (2, "%"), (1, "&"), (1, "|"), (1, "^"), (2, ">>"))
+            operators = (
+                (8, "+"),
+                (6, "-"),
+                (2, "//"),
+                (2, "%"),
+                (1, "&"),
+                (1, "|"),
+                (1, "^"),
+                (2, ">>"),
+            )
             if self.loop_depth == 0 and variable is not None and variable.growth < 4:
                 operators += ((3, "*"), (1, "**"), (1, "<<"))
         else:
@@ -311,7 +320,9 @@ class Programs(Expressions):
                 row = f"{name}[{self.of('int', 1)} % len({name})]"
             index = self.choices.pick(("0", "-1", f"{self.of('int', 1)} % len({row})"))
             return f"{row}[{index}]", ty[5:-1], f"{name} and {row}"
-        index = self.choices.pick(("0", "-1", f"{self.of('int', 2)} % len({name})", f"len({name}) - 1"))
+        index = self.choices.pick(
+            ("0", "-1", f"{self.of('int', 2)} % len({name})", f"len({name}) - 1")
+        )
         if self.choices.chance(10):
             return f"{name}[{self.of('int', 1)}]", ty, ""
         return f"{name}[{index}]", ty, name if self.choices.chance(90) else f"len({name}) > 0"
@@ -462,7 +473,9 @@ class Programs(Expressions):
 
     def write_assert(self, indent: int) -> None:
         test = self.test(2)
-        always = self.choices.pick(("True", "1", "x == x or True")) if self.choices.chance(0) else "1"
+        always = (
+            self.choices.pick(("True", "1", "x == x or True")) if self.choices.chance(0) else "1"
+        )
         tail = ', "message"' if self.choices.chance(30) else ""
         loose = f"{test} or {always}" if self.choices.chance(80) else test
         self.write(indent, f"assert {loose}{tail}")

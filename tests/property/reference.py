@@ -129,7 +129,9 @@ class Watched(ast.NodeTransformer):
             return self._watch(node, name, *node.args)
         if name in WATCHED_CALLS or not isinstance(node.func, ast.Name):
             return self._watch(node, "seen", node)
-        return self._watch(node, "seen", node) if name in {"floor", "ceil", "trunc", "gcd"} else node
+        return (
+            self._watch(node, "seen", node) if name in {"floor", "ceil", "trunc", "gcd"} else node
+        )
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         self.generic_visit(node)

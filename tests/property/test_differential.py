@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimera._chimera.execution import Engine
-from chimera._chimera.programs import Program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.property import corpus
 from tests.property.choices import Choices
 from tests.property.compare import Comparison, Verdict, compare, same
@@ -27,6 +24,9 @@ from tests.property.differential import (
 from tests.property.minimise import minimised
 from tests.property.programs import generate
 from tests.property.reference import Reference
+
+from chimera._chimera.execution import Engine
+from chimera._chimera.programs import Program
 
 SEED = int(os.environ.get("CHIMERA_FUZZ_SEED", "1"))
 CALLS = int(os.environ.get("CHIMERA_FUZZ_CALLS", "50000"))
@@ -118,13 +118,15 @@ def test_simplified_programs_answer_as_cpython(engine: Engine) -> None:
 
 @pytest.mark.parametrize("path", corpus.files(), ids=lambda path: path.stem)
 @pytest.mark.parametrize("is_evolvable", [False, True])
-def test_past_differences_stay_fixed(engine: Engine, path: Path, is_evolvable: bool) -> None:  # noqa: FBT001
+def test_past_differences_stay_fixed(path: Path, is_evolvable: bool) -> None:  # noqa: FBT001
     source = path.read_text(encoding="utf-8")
     asked = list(corpus.calls(source))
     assert asked, "a corpus file asks for at least one call"
-    roots = sorted({signature.name for signature, _ in asked})
+    roots = corpus.functions(source)
     for text in (source, reprinted(source, roots)):
-        sandbox, reference = Sandbox(engine, text, roots, is_evolvable=is_evolvable), Reference(text)
+        # An engine keeps the lines of the first of several equal programs: take a new one.
+        sandbox = Sandbox(Engine(threads=1), text, roots, is_evolvable=is_evolvable)
+        reference = Reference(text)
         for signature, args in asked:
             found = compare(reference, signature, args, sandbox.run(signature.name, args))
             assert not found.is_difference, f"{text}\n# {signature.name}{args}\n{found}"
@@ -144,8 +146,12 @@ def test_a_wrong_comparison_is_caught_and_minimised(engine: Engine) -> None:
     """The harness itself: let the sandbox read ``<`` as ``<=`` and expect differences."""
 
     class Crooked(Sandbox):
-        def __init__(self, engine: Engine, source: str, roots: list[str], *, is_evolvable: bool) -> None:
-            super().__init__(engine, source.replace(" < ", " <= "), roots, is_evolvable=is_evolvable)
+        def __init__(
+            self, engine: Engine, source: str, roots: list[str], *, is_evolvable: bool
+        ) -> None:
+            super().__init__(
+                engine, source.replace(" < ", " <= "), roots, is_evolvable=is_evolvable
+            )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.property.differential.Sandbox", Crooked)
@@ -165,7 +171,7 @@ def test_a_wrong_comparison_is_caught_and_minimised(engine: Engine) -> None:
     ("expected", "got", "is_same"),
     [
         (1, 1, True), (1, 2, False), (1, True, False), (1, 1.0, False), (0.0, -0.0, False),
-        (float("nan"), -float("nan"), True), (0.1, 0.1 + 2e-17, True), (0.1, 0.10000000000000002, False),
+        (float("nan"), -float("nan"), True), (0.1, 0.10000000000000002, False),
         ([1, 2], [1, 2], True), ([1], [1, 1], False), ([True], [1], False), ((1, 2.0), (1, 2.0), True),
         ([[0.0]], [[-0.0]], False), (None, None, True), (2**63, -(2**63), False),
     ],
