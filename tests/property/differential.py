@@ -1,6 +1,7 @@
 """Runs generated programs both ways and keeps count; every difference comes with a reproducer.
 
-One *case* is a program made from one seed and the calls made of its functions. Cases are independent
+One *case* is a program made from one seed and the calls made of its functions. Cases are
+independent
 of each other and of the process they run in, so a difference is reproduced by its seed alone.
 """
 
@@ -132,7 +133,8 @@ def reprinted(source: str, roots: list[str]) -> str:
 
 
 def variants(generated: Generated, choices: Choices) -> Iterator[tuple[str, bool]]:
-    """The forms in which a case runs: as written, sometimes with minimal brackets, or re-printed."""
+    """The forms in which a case runs: as written, sometimes with minimal brackets, or
+    re-printed."""
     roots = [signature.name for signature in generated.functions]
     source = generated.source
     form = choices.below(4)

@@ -11,7 +11,8 @@ GROWTH_MAX = 48.0
 COMPREHENSION_NAMES = ("i", "x", "y", "v", "a", "total", "x_2", "b", "row", "n")
 UNARY_MATH = (
     "sqrt", "fabs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
-    "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "cbrt",
+    "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc",
+    "cbrt",
     "degrees", "radians",
 )  # fmt: skip
 BINARY_MATH = ("atan2", "fmod", "copysign", "pow", "log")
@@ -498,7 +499,8 @@ class Expressions:
         text = self.number(depth)[0] if choices.chance(40) else self.of("int", depth)
         for _ in range(n):
             operator = choices.pick(("<", ">", "==", "!=", "<=", ">="))
-            text += f" {operator} {self.number(depth)[0] if choices.chance(50) else self.of('int', depth)}"
+            other = self.number(depth)[0] if choices.chance(50) else self.of("int", depth)
+            text += f" {operator} {other}"
         return f"({text})"
 
     def bool_expression(self, depth: int) -> str:
@@ -507,7 +509,8 @@ class Expressions:
             return self.bool_leaf()
         depth -= 1
         kind = choices.weighted((
-            (14, "compare"), (4, "not"), (6, "logic"), (2, "bits"), (3, "math"), (2, "bool"), (4, "any"),
+            (14, "compare"), (4, "not"), (6, "logic"), (2, "bits"), (3, "math"), (2, "bool"), (4,
+            "any"),
             (2, "item"), (2, "select"), (2, "call"), (1, "table"), (1, "pop"),
         ))  # fmt: skip
         if kind == "compare":
@@ -527,8 +530,10 @@ class Expressions:
         if kind == "any":
             name = choices.pick(("any", "all"))
             if choices.chance(60) and self.budget.allows(LIST_STEPS):
-                return f"{name}({self.comprehension(choices.pick(('bool', 'bool', 'int', 'float')), depth)})"
-            return f"{name}({self.of(choices.pick(('list[bool]', 'list[int]', 'list[float]')), depth)})"
+                ty = choices.pick(("bool", "bool", "int", "float"))
+                return f"{name}({self.comprehension(ty, depth)})"
+            ty = choices.pick(("list[bool]", "list[int]", "list[float]"))
+            return f"{name}({self.of(ty, depth)})"
         if kind == "item":
             return self.item("bool", depth)
         if kind == "select":
@@ -605,7 +610,8 @@ class Expressions:
         depth -= 1
         element = ty[5:-1]
         kind = choices.weighted((
-            (6, "leaf"), (8, "comprehension"), (4, "literal"), (4, "repeat"), (4, "copy"), (2, "select"),
+            (6, "leaf"), (8, "comprehension"), (4, "literal"), (4, "repeat"), (4, "copy"), (2,
+            "select"),
             (1, "logic"), (3, "call"), (3, "row"), (2, "range"), (1, "pop"),
         ))  # fmt: skip
         if kind == "comprehension" and self.budget.allows(LIST_STEPS):
@@ -660,16 +666,15 @@ class Expressions:
         if kind == 3:
             return f"range({n}, {choices.pick(('-1', '-3'))}, {choices.pick(('-1', '-2'))})", 9
         if kind == 4:
-            return (
-                f"range({choices.pick(('-3', '1', '2'))}, {n}, {choices.pick(('1', '2', '3', '-1'))})",
-                9,
-            )
+            start = choices.pick(("-3", "1", "2"))
+            return f"range({start}, {n}, {choices.pick(('1', '2', '3', '-1'))})", 9
         if kind == 5 and lists:
             name = choices.pick(lists)
             return f"range(len({name}) - 1, -1, -1)", LIST_STEPS
         if kind == 6:
             return choices.pick((
-                "range(-(2**62), 2**62, 2**61)", "range(9223372036854775800, 9223372036854775807, 3)",
+                "range(-(2**62), 2**62, 2**61)",
+                "range(9223372036854775800, 9223372036854775807, 3)",
                 "range(-9223372036854775800, -9223372036854775807, -3)", "range(5, -9, -4)",
                 "range(9223372036854775807, -9223372036854775807, -4611686018427387904)",
                 "range(-9223372036854775807, 9223372036854775807, 9223372036854775807)",

@@ -88,7 +88,8 @@ def main() -> int:
             shown = now
             rate = total.calls / (now - start)
             print(
-                f"{total.calls} calls, {total.programs} programs, {len(reports)} differences, {rate:.0f}/s",
+                f"{total.calls} calls, {total.programs} programs, "
+                f"{len(reports)} differences, {rate:.0f}/s",
                 file=sys.stderr,
                 flush=True,
             )

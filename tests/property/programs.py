@@ -1,7 +1,8 @@
 """Well-typed programs of the Python subset, generated as text together with their signatures.
 
 What is generated runs under plain CPython and ends soon, by construction: loops run over short
-lists or clamped ranges, every call site knows an upper bound of the callee's steps, and a store that
+lists or clamped ranges, every call site knows an upper bound of the callee's steps, and a store
+that
 could make ints explode is reduced first. Growth counts in multiples of 64 bits: an expression of
 growth 3 has at most about 192 bits. Most programs answer for most arguments, because operations
 that may fail are usually guarded; the unguarded rest exercises traps.
@@ -19,7 +20,8 @@ PARAMETER_TYPES = (
     (2, "list[list[int]]"), (2, "list[list[float]]"), (1, "list[list[bool]]"),
 )  # fmt: skip
 NAMES = (
-    "a", "b", "c", "x", "y", "total", "best", "gap", "item", "x_2", "value_0", "k", "xs", "ys", "row",
+    "a", "b", "c", "x", "y", "total", "best", "gap", "item", "x_2", "value_0", "k", "xs", "ys",
+    "row",
     "flag", "q", "r", "acc", "i_1", "left", "right", "weight", "a_2", "x_3", "value_1",
 )  # fmt: skip
 TARGETS = ("i", "j", "v", "w", "x", "a", "e", "row", "k", "b", "u")
@@ -201,7 +203,8 @@ class Programs(Expressions):
         nested = indent < 4 and not self.budget.is_spent
         kinds = [
             (22, self.write_new), (14, self.write_assign), (10, self.write_augmented),
-            (6, self.write_item), (5, self.write_append), (3, self.write_unpack), (3, self.write_swap),
+            (6, self.write_item), (5, self.write_append), (3, self.write_unpack), (3,
+            self.write_swap),
             (3, self.write_chain), (4, self.write_alias), (2, self.write_pop), (3, self.write_call),
             (2, self.write_assert), (1, self.write_retyped), (2, self.write_tuple_call),
         ]  # fmt: skip

@@ -151,7 +151,8 @@ class Watched(ast.NodeTransformer):
 
 
 def statement_lines(tree: ast.Module) -> dict[int, int]:
-    """The first line of the statement, or of the head of the compound one, that a line is part of."""
+    """The first line of the statement, or of the head of the compound one, that a line is part
+    of."""
     lines: dict[int, int] = {}
     for node in ast.walk(tree):  # parents come before children
         if isinstance(node, ast.stmt):

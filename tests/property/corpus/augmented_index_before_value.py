@@ -1,4 +1,5 @@
-"""`xs[i] += value` finds list and index before it evaluates the value, even when that changes them."""
+"""`xs[i] += value` finds list and index before it evaluates the value, even when that changes
+them."""
 
 
 def popped(xs: list[int], ys: list[int]) -> list[int]:

@@ -3,7 +3,7 @@
 
 def quotient(x: int) -> int:
     q, r = divmod(x, -1)
-    return r
+    return r + q
 
 
 # call quotient(-9223372036854775808)
