@@ -3,7 +3,7 @@
 
 def power(x: float) -> bool:
     y = x**1.5
-    return y == y
+    return bool(y)
 
 
 # call power(-1e+300)
