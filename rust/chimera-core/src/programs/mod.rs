@@ -4,6 +4,7 @@ pub mod check;
 pub mod interpret;
 pub mod intrinsics;
 pub mod ir;
+pub mod order;
 pub mod print;
 pub mod python;
 pub mod simplify;

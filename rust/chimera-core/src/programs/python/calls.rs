@@ -251,7 +251,7 @@ impl Lowering<'_, '_> {
         ) && let [(_, value)] = values.as_slice()
             && matches!(value.ty, Type::INT | Type::BOOL)
         {
-            return Ok(Typed::new(promote(value.clone(), Scalar::Int), Type::INT));
+            return self.convert(call.range(), Scalar::Int, value.clone());
         }
         let mut args = Vec::with_capacity(values.len());
         let mut first = Scalar::Float;
@@ -320,7 +320,7 @@ impl Lowering<'_, '_> {
         let arg = self.arg(call, 0)?;
         let (source, element) = if let ast::Expr::Generator(generator) = arg {
             let (inner, element) =
-                self.comprehension(&generator.elt, &generator.generators, generator.range)?;
+                self.comprehension(&generator.elt, &generator.generators, generator.range, None)?;
             (FoldSource::Generator(Box::new(inner)), element)
         } else {
             let list = self.list_value(arg)?;

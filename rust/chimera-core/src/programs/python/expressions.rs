@@ -39,7 +39,7 @@ impl Lowering<'_, '_> {
         self.expr_as(expr, None)
     }
 
-    /// Lower with a type in mind; it only matters for the empty list.
+    /// Lower with a type in mind; it only matters for empty lists inside.
     pub(super) fn expr_as(&mut self, expr: &ast::Expr, wanted: Option<Type>) -> Lowered<Typed> {
         match expr {
             ast::Expr::BooleanLiteral(literal) => {
@@ -51,13 +51,14 @@ impl Lowering<'_, '_> {
             ast::Expr::BinOp(binary) => self.binary(binary),
             ast::Expr::BoolOp(logic) => self.logic(logic),
             ast::Expr::Compare(compare) => self.compare(compare),
-            ast::Expr::If(select) => self.select(select),
+            ast::Expr::If(select) => self.select(select, wanted),
             ast::Expr::Call(call) => self.call(call),
             ast::Expr::Subscript(subscript) => self.subscript(subscript),
             ast::Expr::List(list) => self.list(list, wanted),
             ast::Expr::ListComp(inner) => {
+                let wanted = wanted.and_then(Type::element);
                 let (inner, element) =
-                    self.comprehension(&inner.elt, &inner.generators, inner.range)?;
+                    self.comprehension(&inner.elt, &inner.generators, inner.range, wanted)?;
                 let Some(ty) = element.list_of() else {
                     return self.refuse(
                         expr.range(),
@@ -201,9 +202,9 @@ impl Lowering<'_, '_> {
         Ok(Typed::new(fold_logic(op, operands), ty.unwrap_or(Type::BOOL)))
     }
 
-    fn select(&mut self, select: &ast::ExprIf) -> Lowered<Typed> {
+    fn select(&mut self, select: &ast::ExprIf, wanted: Option<Type>) -> Lowered<Typed> {
         let test = self.test(&select.test)?;
-        let then = self.expr(&select.body)?;
+        let then = self.expr_as(&select.body, wanted)?;
         let otherwise = self.expr_as(&select.orelse, Some(then.ty))?;
         if then.ty != otherwise.ty {
             return self.refuse(
@@ -329,8 +330,9 @@ impl Lowering<'_, '_> {
     fn list(&mut self, list: &ast::ExprList, wanted: Option<Type>) -> Lowered<Typed> {
         let mut elements = Vec::with_capacity(list.elts.len());
         let mut element_ty = None;
+        let wanted = wanted.and_then(Type::element);
         for element in &list.elts {
-            let value = self.expr(element)?;
+            let value = self.expr_as(element, element_ty.or(wanted))?;
             if *element_ty.get_or_insert(value.ty) != value.ty {
                 return self.refuse(
                     element.range(),
@@ -341,7 +343,7 @@ impl Lowering<'_, '_> {
             }
             elements.push(value.expr);
         }
-        let element_ty = element_ty.or_else(|| wanted.and_then(Type::element));
+        let element_ty = element_ty.or(wanted);
         let Some(element_ty) = element_ty else {
             return self.refuse(
                 list.range,

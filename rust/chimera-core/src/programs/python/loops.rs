@@ -4,6 +4,7 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::super::ir::{Block, Const, Expr, Iter, LocalId, StmtKind};
+use super::super::order;
 use super::super::types::Type;
 use super::calls::{int_literal, is_range};
 use super::scope::{Scope, join};
@@ -62,6 +63,14 @@ impl Lowering<'_, '_> {
                         "reversed",
                         "of a range with a step is outside the subset",
                         "write the range backwards",
+                    );
+                }
+                if !order::commute(&start, &stop) {
+                    return self.refuse(
+                        at,
+                        "reversed",
+                        "of a range whose bounds change lists is outside the subset",
+                        "assign the bounds to variables first",
                     );
                 }
                 let less = |expr: Expr| match int_literal(&expr).and_then(|v| v.checked_sub(1)) {

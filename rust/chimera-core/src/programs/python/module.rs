@@ -296,22 +296,28 @@ impl<'src> Module<'src> {
     /// Refuse locals whose names hide something that compiled code may call or read.
     pub(super) fn check_names(&mut self, assigned: &BTreeSet<String>, def: &ast::StmtFunctionDef) {
         for name in assigned {
-            let hidden = if BUILTINS.contains(&name.as_str()) {
-                "the builtin"
-            } else if self.imports.contains_key(name) {
-                "the import"
-            } else if self.definitions.contains_key(name) {
-                "the function"
-            } else {
-                continue;
-            };
-            let _ = self.refuse::<()>(
-                def.name.range,
-                "variable",
-                format!("`{name}` in `{}` hides {hidden} of that name", def.name),
-                format!("rename the variable, for example `{name}_value`"),
-            );
+            let at = def.name.range;
+            self.check_name(name, &format!("`{name}` in `{}`", def.name), at);
         }
+    }
+
+    /// Refuse a variable that hides something that compiled code may call or read.
+    pub(super) fn check_name(&mut self, name: &str, what: &str, at: TextRange) {
+        let hidden = if BUILTINS.contains(&name) {
+            "the builtin"
+        } else if self.imports.contains_key(name) {
+            "the import"
+        } else if self.definitions.contains_key(name) {
+            "the function"
+        } else {
+            return;
+        };
+        let _ = self.refuse::<()>(
+            at,
+            "variable",
+            format!("{what} hides {hidden} of that name"),
+            format!("rename the variable, for example `{name}_value`"),
+        );
     }
 
     /// The module-level constant behind a name, lowered on first use.
@@ -384,6 +390,7 @@ impl<'src> Module<'src> {
             ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => {
                 match self.constant_value(&unary.operand)? {
                     Const::Int(value) => Const::Int(value.checked_neg()?),
+                    Const::Float(value) if value.is_nan() => Const::Float(value),
                     Const::Float(value) => Const::Float(-value),
                     Const::Bool(_) => return None,
                 }

@@ -4,6 +4,7 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::super::ir::{Binary, Comparison, Const, Expr, Unary};
+use super::super::order;
 use super::super::types::{Scalar, Type};
 use super::expressions::truth;
 use super::{Lowered, Lowering, Typed, text};
@@ -72,6 +73,8 @@ impl Lowering<'_, '_> {
             }
         };
         let expr = match (op, inner) {
+            // The sign of a NaN cannot be seen; one form keeps printing and parsing in step.
+            (Unary::Neg, Expr::Const(Const::Float(value))) if value.is_nan() => Expr::float(value),
             (Unary::Neg, Expr::Const(Const::Float(value))) => Expr::float(-value),
             (Unary::Neg, Expr::Const(Const::Int(value))) if value != i64::MIN => Expr::int(-value),
             (op, inner) => Expr::Unary(op, Box::new(inner)),
@@ -160,6 +163,14 @@ impl Lowering<'_, '_> {
             let count = self.int(count, "repetition count")?;
             (self.expr(element)?, count)
         };
+        if !list_first && !order::commute(&value.expr, &count) {
+            return self.refuse(
+                binary.range,
+                "list repetition",
+                "with a count that changes lists must start with the list",
+                "write [x] * n",
+            );
+        }
         let (Some(ty), Some(_)) = (value.ty.list_of(), value.ty.scalar()) else {
             return self.refuse(
                 binary.range,

@@ -6,8 +6,9 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::super::ir::{Block, Expr, LocalId, StmtKind, TupleSource};
+use super::super::order;
 use super::super::types::{Returns, Scalar, Type};
-use super::scope::join;
+use super::scope::{Binding, join};
 use super::{Lowered, Lowering, Refused, Typed, text};
 
 /// Where an assignment writes.
@@ -154,7 +155,8 @@ impl Lowering<'_, '_> {
             [ast::Expr::Tuple(targets)] => self.unpack(assign, &targets.elts, out),
             [ast::Expr::List(targets)] => self.unpack(assign, &targets.elts, out),
             [target] => {
-                let value = self.expr(&assign.value)?;
+                let wanted = self.type_at(target);
+                let value = self.expr_as(&assign.value, wanted)?;
                 self.store(target, value, assign.range, out)
             }
             targets => {
@@ -167,6 +169,18 @@ impl Lowering<'_, '_> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// The type a plain target has so far, where that is known without lowering it.
+    fn type_at(&self, target: &ast::Expr) -> Option<Type> {
+        match target {
+            ast::Expr::Name(name) => match self.scope.as_ref()?.get(name.id.as_str())? {
+                Binding::Definite(_, ty) => Some(*ty),
+                Binding::Maybe(..) | Binding::Conflict(..) => None,
+            },
+            ast::Expr::Subscript(subscript) => self.type_at(&subscript.value)?.element(),
+            _ => None,
         }
     }
 
@@ -318,20 +332,20 @@ impl Lowering<'_, '_> {
             let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
                 return Err(Refused);
             };
-            // List and index must be evaluated once: hold them when they may do more than read.
-            if !is_plain(&list) {
+            let value = self.expr(&assign.value)?;
+            // List and index are evaluated once, before the value: hold what could change.
+            let acts = order::acts(&value.expr);
+            let hold_index = !order::is_plain(&index) || (acts && !order::is_steady(&index));
+            let hold_list =
+                !order::is_plain(&list) || ((acts || hold_index) && !order::is_steady(&list));
+            if hold_list {
                 let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
-                let held = self.temporary(ty);
-                let value = std::mem::replace(&mut list, Expr::Local(held));
-                self.push(out, assign.range, StmtKind::Assign { target: held, value });
+                list = self.held(list, ty, assign.range, out);
             }
-            if !is_plain(&index) {
-                let held = self.temporary(Type::INT);
-                let value = std::mem::replace(&mut index, Expr::Local(held));
-                self.push(out, assign.range, StmtKind::Assign { target: held, value });
+            if hold_index {
+                index = self.held(index, Type::INT, assign.range, out);
             }
             let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
-            let value = self.expr(&assign.value)?;
             let new = self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
             if new.ty != element {
                 return self.mismatch(assign.range, new.ty, element, "list element");
@@ -339,6 +353,13 @@ impl Lowering<'_, '_> {
             self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
             Ok(())
         }
+    }
+
+    /// Evaluate now into a temporary, and read that from here on.
+    fn held(&mut self, value: Expr, ty: Type, at: TextRange, out: &mut Block) -> Expr {
+        let target = self.temporary(ty);
+        self.push(out, at, StmtKind::Assign { target, value });
+        Expr::Local(target)
     }
 
     fn effect(&mut self, stmt: &ast::StmtExpr, out: &mut Block) -> Lowered<()> {
@@ -471,16 +492,6 @@ impl Lowering<'_, '_> {
             return Ok(Expr::Convert(Scalar::Float, Box::new(value.expr)));
         }
         self.mismatch(expr.range(), value.ty, ty, "returned value")
-    }
-}
-
-/// Reads only locals and constants, so that evaluating it twice is evaluating it once.
-fn is_plain(expr: &Expr) -> bool {
-    match expr {
-        Expr::Local(_) | Expr::Const(_) | Expr::Global(_) => true,
-        Expr::Unary(_, inner) | Expr::Promote(_, inner) | Expr::Len(inner) => is_plain(inner),
-        Expr::Binary(_, lhs, rhs) | Expr::Index(lhs, rhs) => is_plain(lhs) && is_plain(rhs),
-        _ => false,
     }
 }
 
