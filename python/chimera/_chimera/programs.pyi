@@ -58,6 +58,10 @@ class Program:
         Raises:
             SourceError: The text leaves the subset; all findings are reported at once.
         """
+    def reductions(self, /) -> list[Program]:
+        """
+        Smaller programs that lack one part of this one, smallest first.
+        """
     def rounded(self, /, digits: SupportsIndex) -> Program:
         """
         The program with every tunable float rounded to this many significant digits (1 to 17).

@@ -10,15 +10,13 @@ from typing import Any
 from chimera.errors import ChimeraError
 from chimera.improve import native
 from chimera.improve.preparation import ACTOR, Prepared
-from chimera.improve.recording import PythonScore, is_same_float, mismatches, python_score
+from chimera.improve.recording import PythonScore, mismatches, python_score
 from chimera.improve.task import execute_source
+from chimera.improve.tidying import tidy
 from chimera.improve.verdict import Verdict, judge
 from chimera.ledger import Chain
 
 __all__ = ["Conclusion", "conclude", "holdout_scores"]
-
-DIGITS = (2, 3, 4, 6)
-"""Significant digits tried for the winner's numbers, fewest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
     """
     best = search.best
     lineage = lineage_of(search, best.id, prepared.task.sign)
-    program, score = _readable(prepared, best.program, prepared.program)
+    tidied = tidy(prepared, best.program)
+    program, score = tidied.program, tidied.score
     module_source = program.splice(prepared.task.source)
     source_hash = hashlib.sha256(module_source.encode()).hexdigest()
     chain.add(
@@ -68,6 +67,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
             "score": score,
             "size": int(program.size),
             "lineage": [step["id"] for step in lineage],
+            "tidying": tidied.account(),
         },
     )
     scores = holdout_scores(prepared, program)
@@ -99,31 +99,6 @@ def holdout_scores(prepared: Prepared, program: native.Program) -> list[float]:
     """Return a program's scores on the unseen instances; NaN where it gives none."""
     result = prepared.engine.evaluate([program], prepared.task.objective, prepared.holdout_native)
     return [float(score) for score in result.scores]
-
-
-def _readable(
-    prepared: Prepared, program: native.Program, baseline: native.Program
-) -> tuple[native.Program, float]:
-    """Return the most readable program that is as good on the training instances, and its mean.
-
-    The simplified program must score the same on every instance; numbers lose digits while the
-    mean does not get worse.
-    """
-    simplified = program.simplify()
-    drafts = [program, simplified, *(simplified.rounded(digits) for digits in DIGITS)]
-    if program.id == baseline.id:
-        drafts = [program]
-    result = prepared.engine.evaluate(drafts, prepared.task.objective, prepared.train_native)
-    scores = [float(score) for score in result.scores]
-    n = len(prepared.train)
-    rows = [scores[idx * n : (idx + 1) * n] for idx in range(len(drafts))]
-    means = [math.fsum(row) / n for row in rows]
-    if len(drafts) == 1 or not all(map(is_same_float, rows[0], rows[1])):
-        return program, means[0]
-    for draft, mean in zip(drafts[2:], means[2:], strict=True):
-        if math.isfinite(mean) and prepared.task.sign * (mean - means[0]) >= 0.0:
-            return draft, mean
-    return (simplified, means[1]) if simplified.size < program.size else (program, means[0])
 
 
 def _check(

@@ -7,6 +7,7 @@ pub mod ir;
 pub mod order;
 pub mod print;
 pub mod python;
+pub mod reduce;
 pub mod simplify;
 pub mod store;
 pub mod tune;
