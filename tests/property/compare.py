@@ -67,9 +67,17 @@ class Comparison:
 class Ran(Protocol):
     """What the sandbox reports about a call."""
 
-    status: str
-    value: Any
-    reason: str | None
+    @property
+    def status(self) -> str:
+        """How it ended."""
+
+    @property
+    def value(self) -> Any:
+        """What it returned."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it stopped."""
 
 
 def converted(value: Any, ty: str | tuple[str, ...]) -> Any:

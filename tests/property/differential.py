@@ -114,8 +114,9 @@ def with_other_floats(source: str, choices: Choices) -> str:
     """The same program with other float literals: a sibling that shares its compiled form."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        is_float = isinstance(node, ast.Constant) and isinstance(node.value, float)
-        if is_float and node.value and choices.chance(60):  # 0.0 may be the start of a sum
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, float)):
+            continue
+        if node.value and choices.chance(60):  # 0.0 may be the start of a sum
             node.value = choices.pick((1.0, 2.5, 0.1, 1e-3, 7.0, abs(node.value) * 2 + 1))
     return ast.unparse(tree) + "\n"
 

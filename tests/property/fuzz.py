@@ -12,6 +12,7 @@ import time
 from itertools import count
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
 from chimera._chimera.execution import Engine
 
@@ -28,7 +29,7 @@ def work(
     jobs: int,
     calls_per_function: int,
     stop: object,
-    results: "multiprocessing.Queue",
+    results: "multiprocessing.Queue[Any]",
 ) -> None:
     """Run every ``jobs``-th case until told to stop; send tallies and differences."""
     engine = Engine(threads=1)

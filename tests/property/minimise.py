@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from chimera._chimera.execution import Engine
 from chimera.errors import ChimeraError
@@ -229,7 +230,7 @@ def _simpler(expr: ast.expr) -> Iterator[ast.expr]:
         yield from (ast.Constant(0), ast.Constant(1), ast.Constant(2))
 
 
-def _replace(items: list, at: int, new: list) -> Callable[[], None]:
+def _replace(items: list[Any], at: int, new: list[Any]) -> Callable[[], None]:
     def edit() -> None:
         items[at : at + 1] = new
 

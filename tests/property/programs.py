@@ -8,6 +8,7 @@ growth 3 has at most about 192 bits. Most programs answer for most arguments, be
 that may fail are usually guarded; the unguarded rest exercises traps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .choices import Choices
@@ -201,7 +202,7 @@ class Programs(Expressions):
     def statement(self, indent: int) -> bool:
         """Write one statement; True when nothing behind it runs."""
         nested = indent < 4 and not self.budget.is_spent
-        kinds = [
+        kinds: list[tuple[int, Callable[[int], bool | None]]] = [
             (22, self.write_new), (14, self.write_assign), (10, self.write_augmented),
             (6, self.write_item), (5, self.write_append), (3, self.write_unpack), (3,
             self.write_swap),
@@ -388,9 +389,9 @@ class Programs(Expressions):
         name = choices.pick(lists).name
         i, j = self.of("int", 1), self.of("int", 1)
         self.write(indent, f"if {name}:")
-        a, b = f"{name}[{i} % len({name})]", f"{name}[{j} % len({name})]"
-        left, right = choices.pick(((a, b), (f"{name}[0]", f"{name}[-1]")))
-        self.write(indent + 1, f"{left}, {right} = {right}, {left}")
+        drawn = (f"{name}[{i} % len({name})]", f"{name}[{j} % len({name})]")
+        first, second = choices.pick((drawn, (f"{name}[0]", f"{name}[-1]")))
+        self.write(indent + 1, f"{first}, {second} = {second}, {first}")
 
     def write_chain(self, indent: int) -> None:
         ty = self.choices.weighted(PARAMETER_TYPES)

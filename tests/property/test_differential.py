@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.property import corpus
+from tests.property import regressions
 from tests.property.choices import Choices
 from tests.property.compare import Comparison, Verdict, compare, same
 from tests.property.differential import (
@@ -22,6 +22,7 @@ from tests.property.differential import (
     to_json,
 )
 from tests.property.minimise import minimised
+from tests.property.parts import Signature
 from tests.property.programs import generate
 from tests.property.reference import Reference
 
@@ -117,13 +118,13 @@ def test_simplified_programs_answer_as_cpython(engine: Engine) -> None:
     assert tally.calls > 300
 
 
-@pytest.mark.parametrize("path", corpus.files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", regressions.files(), ids=lambda path: path.stem)
 @pytest.mark.parametrize("is_evolvable", [False, True])
 def test_past_differences_stay_fixed(path: Path, is_evolvable: bool) -> None:
     source = path.read_text(encoding="utf-8")
-    asked = list(corpus.calls(source))
+    asked = list(regressions.calls(source))
     assert asked, "a corpus file asks for at least one call"
-    roots = corpus.functions(source)
+    roots = regressions.functions(source)
     for text in (source, reprinted(source, roots)):
         # An engine keeps the lines of the first of several equal programs: take a new one.
         sandbox = Sandbox(Engine(threads=1), text, roots, is_evolvable=is_evolvable)
@@ -194,7 +195,7 @@ def test_wrong_answers_are_differences(
     source: str, args: list[Any], answer: Any, verdict: Verdict
 ) -> None:
     returns = "float" if "-> float" in source else "int"
-    signature = corpus.Signature("f", (("x", "int"),), returns)
+    signature = Signature("f", (("x", "int"),), returns)
     found: Comparison = compare(Reference(source), signature, args, Wrong(answer))
     assert found.verdict is verdict
 
@@ -203,7 +204,7 @@ def test_traps_need_a_justification() -> None:
     class Trapped:
         status, value, reason = "trap", None, "OverflowError in f, line 2: integer beyond 64 bits"
 
-    signature = corpus.Signature("f", (("x", "int"),), "int")
+    signature = Signature("f", (("x", "int"),), "int")
     reference = Reference("def f(x: int) -> int:\n    return x * x % 7\n")
     assert compare(reference, signature, [3], Trapped()).verdict is Verdict.UNJUSTIFIED_TRAP
     assert compare(reference, signature, [2**40], Trapped()).verdict is Verdict.ALLOWED_TRAP

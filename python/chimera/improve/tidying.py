@@ -22,7 +22,7 @@ LOSS_MAX = 0.005
 """Share of the training gain that readability may cost."""
 N_INSTANCES = 16
 """Training instances that judge an ablation."""
-N_DRAFTS = 48
+N_DRAFTS = 64
 """Ablations tried in one round, smallest programs first."""
 DIGITS = (2, 3, 4, 6)
 """Significant digits tried for the numbers, fewest first."""

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chimera_core::programs::ir::{FunctionId, Program as Ir};
-use chimera_core::programs::tune;
 use chimera_core::programs::types::{Scalar, Type};
 use chimera_core::programs::wasm::abi::{self, Image, Value};
+use chimera_core::programs::{tune, walk};
 use chimera_sandbox::{
     CancelFlag, Config, Job, Limits, Options, Outcome as Run, Parameters, Runtime, Status,
 };
@@ -15,6 +15,7 @@ use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::array::{Column, Pairs};
 use crate::enter::enter;
@@ -163,11 +164,21 @@ impl Engine {
         entries: Vec<FunctionId>,
     ) -> Outcome<(Arc<Executable>, Vec<u64>)> {
         let parametrised = tune::parametrise(program);
-        let key = tune::skeleton_hash(program)?;
+        let key = with_lines(tune::skeleton_hash(program)?, program);
         let wanted = self.build_of(entries);
         let executable = self.executables.get(&self.runtime, key, &parametrised, &wanted)?;
         Ok((executable, parametrised.values.iter().copied().map(slot).collect()))
     }
+}
+
+/// A skeleton's key, apart for programs whose statements stand on other lines: reasons name lines.
+fn with_lines(skeleton: [u8; 32], program: &Ir) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(skeleton);
+    for function in &program.functions {
+        walk::visit_stmts(&function.body, &mut |stmt| digest.update(stmt.line.to_le_bytes()));
+    }
+    digest.finalize().into()
 }
 
 /// The image as the sandbox takes it.

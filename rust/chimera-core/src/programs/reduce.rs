@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::check::{self, Role};
-use super::ir::{Expr, Function, Program, StmtKind};
+use super::ir::{Expr, Function, Program, StmtKind, Unary};
 use super::types::{Scalar, Type};
 use super::{simplify, walk};
 
@@ -86,10 +86,17 @@ fn descend(
         return;
     }
     walk::each_child(expr, &mut |child| {
+        let negated = |part: Expr| Expr::Unary(Unary::Neg, Box::new(part));
         match (child.ty(program, function), wanted) {
-            (Some(ty), wanted) if ty == wanted => parts.push(child.clone()),
+            (Some(ty), wanted) if ty == wanted => {
+                parts.push(child.clone());
+                if ty != Type::BOOL {
+                    parts.push(negated(child.clone()));
+                }
+            }
             (Some(Type::INT), Type::FLOAT) => {
                 parts.push(Expr::Convert(Scalar::Float, Box::new(child.clone())));
+                parts.push(Expr::Convert(Scalar::Float, Box::new(negated(child.clone()))));
             }
             _ => {}
         }
@@ -115,8 +122,7 @@ mod tests {
 
     fn read(source: &str) -> Program {
         let names = vec!["f".to_owned()];
-        let options =
-            ParseOptions { file: String::new(), roots: names.clone(), evolvable: names };
+        let options = ParseOptions { file: String::new(), roots: names.clone(), evolvable: names };
         parse(source, &options).unwrap().program
     }
 
