@@ -59,7 +59,7 @@ def test_metadata_states_requirements_and_extras(metadata: email.message.Message
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
     required = metadata.get_all("Requires-Dist", [])
     core = {line.split(">")[0] for line in required if "extra ==" not in line}
-    assert core == {"networkx", "numpy", "rich", "typer"}
+    assert core == {"numpy", "rich", "typer"}
 
 
 def test_wheel_installs_the_command(wheel: Path) -> None:

@@ -92,6 +92,20 @@ fn long_lines_are_wrapped_and_still_parse() {
 }
 
 #[test]
+fn calls_and_comprehensions_wider_than_a_line_are_broken_inside_their_brackets() {
+    let deep = "min(max(246 - (gap_of_the_bin + capacity_of_the_bin), 0), 231)";
+    let source = format!(
+        "def f(gap_of_the_bin: int, capacity_of_the_bin: int, xs: list[int]) -> int:\n    \
+         y = min({deep}, {deep}, sum(x * gap_of_the_bin + capacity_of_the_bin for x in xs if x > 3))\n    \
+         return max(y, {deep} * {deep})\n"
+    );
+    let first = read(&source, &["f"]).program;
+    let printed = print::source(&first);
+    assert!(printed.lines().all(|line| line.len() <= 88), "{printed}");
+    assert_eq!(first, read(&printed, &["f"]).program);
+}
+
+#[test]
 fn splice_replaces_only_the_evolvable_function() {
     let source = "\"\"\"Task.\"\"\"\nimport chimera\n\n# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x   # old\n\n\ndef g() -> int:\n    return 1\n";
     let parsed = parse(

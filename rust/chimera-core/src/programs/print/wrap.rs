@@ -5,8 +5,7 @@ pub(super) const WIDTH: usize = 88;
 
 /// Break `line` (without indentation) so that it fits, if it can be broken.
 ///
-/// The outermost bracket pair that makes the line too long is split over lines, one comma-separated
-/// item a line; a right side without brackets is wrapped in parentheses at its loosest operators.
+/// Its value is put in parentheses and broken there, loosest operators first.
 pub(super) fn wrap(line: &str, indent: usize) -> String {
     let pad = " ".repeat(indent);
     if indent + line.len() <= WIDTH {
@@ -47,9 +46,12 @@ fn split(line: &str) -> (&str, &str, &str) {
     (body, "", tail)
 }
 
-/// Break an expression before its loosest top-level operators, then greedily refill lines.
+/// Break text that stands inside brackets, where a line break means nothing: behind commas, else
+/// before its loosest operators, else inside its longest bracket pair.
 fn parts(value: &str, width: usize) -> Vec<String> {
-    const LEVELS: [&[&str]; 5] = [
+    const LEVELS: [&[&str]; 7] = [
+        &[","],
+        &[" for "],
         &[" if ", " else "],
         &[" or "],
         &[" and "],
@@ -60,9 +62,14 @@ fn parts(value: &str, width: usize) -> Vec<String> {
         return vec![value.to_owned()];
     }
     for operators in LEVELS {
-        let breaks = top_level(value, operators);
+        let mut breaks = top_level(value, operators);
         if breaks.is_empty() {
             continue;
+        }
+        if operators == [","] {
+            for at in &mut breaks {
+                *at += 1;
+            }
         }
         let mut pieces = Vec::new();
         let mut start = 0;
@@ -81,9 +88,45 @@ fn parts(value: &str, width: usize) -> Vec<String> {
                 _ => lines.push(piece.to_owned()),
             }
         }
-        return lines;
+        if lines.len() > 1 {
+            return lines.iter().flat_map(|line| parts(line, width)).collect();
+        }
     }
-    vec![value.to_owned()]
+    let Some((open, close)) = longest_brackets(value) else { return vec![value.to_owned()] };
+    let (Some(head), Some(inner), Some(tail)) =
+        (value.get(..=open), value.get(open + 1..close), value.get(close..))
+    else {
+        return vec![value.to_owned()];
+    };
+    let mut lines = vec![head.to_owned()];
+    lines.extend(parts(inner, width.saturating_sub(4)).iter().map(|line| format!("    {line}")));
+    lines.push(tail.to_owned());
+    lines
+}
+
+/// Offsets of the outermost bracket pair with the longest content.
+fn longest_brackets(text: &str) -> Option<(usize, usize)> {
+    let mut depth = 0_usize;
+    let mut open = 0;
+    let mut longest: Option<(usize, usize)> = None;
+    for (at, ch) in text.char_indices() {
+        match ch {
+            '(' | '[' => {
+                if depth == 0 {
+                    open = at;
+                }
+                depth += 1;
+            }
+            ')' | ']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && longest.is_none_or(|(a, b)| at - open > b - a) {
+                    longest = Some((open, at));
+                }
+            }
+            _ => {}
+        }
+    }
+    longest.filter(|(open, close)| close - open > 1)
 }
 
 /// Offsets where one of the patterns starts outside all brackets.
@@ -94,7 +137,7 @@ fn top_level(text: &str, patterns: &[&str]) -> Vec<usize> {
         match ch {
             '(' | '[' => depth += 1,
             ')' | ']' => depth = depth.saturating_sub(1),
-            ' ' if depth == 0 => {
+            ' ' | ',' if depth == 0 => {
                 let rest = text.get(at..).unwrap_or("");
                 if patterns.iter().any(|pattern| rest.starts_with(pattern)) {
                     found.push(at);
