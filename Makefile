@@ -135,7 +135,7 @@ sdist: setup ## build the source distribution into dist/
 
 .PHONY: fuzz
 fuzz: setup ## compare compiled programs with CPython on FUZZ_CALLS=1000000 calls
-	CHIMERA_FUZZ_CALLS=$(FUZZ_CALLS) $(BIN)/python -m pytest tests -m fuzz --timeout=0
+	$(BIN)/python -m tests.property.fuzz --calls $(FUZZ_CALLS) --seed $(SEED)
 
 .PHONY: clean
 clean: ## remove everything that make built, .venv included

@@ -137,7 +137,7 @@ class Settings:
     budget: Budget = field(default_factory=lambda: Budget.of(None, None))
     seed: int = 0
     threads: int = 0
-    n_train: int = 16
+    n_train: int = 128
     n_holdout: int = 64
     checkpoint_s: float = 1.0
     workload_timeout_s: float = 60.0

@@ -46,7 +46,7 @@ def improve(  # noqa: PLR0917 - options, all given by name
     threads: Annotated[
         int | None, typer.Option(help="Worker threads, 0 for all cores; never changes a result.")
     ] = None,
-    train: Annotated[int | None, typer.Option(help="Training instances. Default 16.")] = None,
+    train: Annotated[int | None, typer.Option(help="Training instances. Default 128.")] = None,
     holdout: Annotated[int | None, typer.Option(help="Unseen instances. Default 64.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the task's last unfinished run.")

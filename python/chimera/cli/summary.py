@@ -41,7 +41,10 @@ def print_result(result: Improvement) -> None:
     )
     if result.is_adopted or len(result.lineage) > 1:
         source = result.source.rstrip()
-        out.print(Syntax(source, "python", word_wrap=True, background_color="default"))
+        if out.is_terminal:
+            out.print(Syntax(source, "python", word_wrap=True, background_color="default"))
+        else:
+            out.print(Text(source), soft_wrap=True)
         out.print()
     _print_next(result, out)
 

@@ -10,8 +10,9 @@ from typing import Any
 from chimera.errors import ChimeraError
 from chimera.improve import native
 from chimera.improve.preparation import ACTOR, Prepared
-from chimera.improve.recording import PythonScore, is_same_float, mismatches, python_score
+from chimera.improve.recording import PythonScore, mismatches, python_score
 from chimera.improve.task import execute_source
+from chimera.improve.tidying import tidy
 from chimera.improve.verdict import Verdict, judge
 from chimera.ledger import Chain
 
@@ -53,7 +54,8 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
     """
     best = search.best
     lineage = lineage_of(search, best.id, prepared.task.sign)
-    program = _shortest(prepared, best.program)
+    tidied = tidy(prepared, best.program)
+    program, score = tidied.program, tidied.score
     module_source = program.splice(prepared.task.source)
     source_hash = hashlib.sha256(module_source.encode()).hexdigest()
     chain.add(
@@ -62,9 +64,10 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
         inputs={"source": source_hash},
         outcome={
             "candidate": best.id,
-            "score": float(best.score),
+            "score": score,
             "size": int(program.size),
             "lineage": [step["id"] for step in lineage],
+            "tidying": tidied.account(),
         },
     )
     scores = holdout_scores(prepared, program)
@@ -85,7 +88,7 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
         source=program.source(),
         module_source=module_source,
         source_hash=source_hash,
-        score=float(best.score),
+        score=score,
         holdout_scores=scores,
         lineage=lineage,
         operators=[dict(item) for item in search.operators()],
@@ -96,20 +99,6 @@ def holdout_scores(prepared: Prepared, program: native.Program) -> list[float]:
     """Return a program's scores on the unseen instances; NaN where it gives none."""
     result = prepared.engine.evaluate([program], prepared.task.objective, prepared.holdout_native)
     return [float(score) for score in result.scores]
-
-
-def _shortest(prepared: Prepared, program: native.Program) -> native.Program:
-    """Return the simplified program if it scores the same on every training instance."""
-    simplified = program.simplify()
-    if simplified.size >= program.size:
-        return program
-    result = prepared.engine.evaluate(
-        [program, simplified], prepared.task.objective, prepared.train_native
-    )
-    scores = [float(score) for score in result.scores]
-    n = len(prepared.train)
-    same = all(map(is_same_float, scores[:n], scores[n:]))
-    return simplified if same else program
 
 
 def _check(

@@ -10,6 +10,8 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
+import numpy as np
+
 __all__ = [
     "Candidate",
     "Engine",
@@ -23,6 +25,7 @@ __all__ = [
     "make_instances",
     "make_search",
     "parse",
+    "score_pairs",
 ]
 
 
@@ -40,6 +43,12 @@ class Program(Protocol):
 
     def simplify(self) -> Program:
         """Return an equal program with less in it."""
+
+    def reductions(self) -> list[Program]:
+        """Return smaller programs that lack one part of this one, smallest first."""
+
+    def rounded(self, digits: int) -> Program:
+        """Return the program with its tunable floats at so many significant digits."""
 
 
 class Instances(Protocol):
@@ -67,9 +76,13 @@ class Engine(Protocol):
     """The sandbox."""
 
     def evaluate(
-        self, programs: Sequence[Program], function: str, instances: Instances
+        self,
+        programs: Sequence[Program],
+        function: str,
+        instances: Instances,
+        pairs: Any = None,
     ) -> Evaluations:
-        """Evaluate every program on every instance."""
+        """Evaluate every program on every instance, or the chosen pairs."""
 
 
 class Candidate(Protocol):
@@ -159,6 +172,19 @@ def make_search(
         program, objective, instances, seed=seed, direction=direction, probes=dict(probes)
     )
     return cast("Search", search)
+
+
+def score_pairs(
+    engine: Engine,
+    programs: Sequence[Program],
+    function: str,
+    instances: Instances,
+    pairs: Sequence[tuple[int, int]],
+) -> list[float]:
+    """Return the score of each (program index, instance index); NaN where it gave none."""
+    rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    result = engine.evaluate(list(programs), function, instances, rows)
+    return [float(score) for score in result.scores]
 
 
 def load_search(data: bytes, program: Program, objective: str, instances: Instances) -> Search:

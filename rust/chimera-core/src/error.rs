@@ -57,7 +57,9 @@ pub enum Error {
         got: String,
     },
     /// A saved state that cannot be read.
-    #[error("saved state of {what} cannot be read: {reason}; start a new run, or use the version that wrote it")]
+    #[error(
+        "saved state of {what} cannot be read: {reason}; start a new run, or use the version that wrote it"
+    )]
     State {
         /// Which state.
         what: &'static str,

@@ -56,14 +56,18 @@ impl Stream {
     /// Uniform in `0..n` without modulo bias (Lemire, 2019); 0 when `n` is 0.
     #[expect(clippy::cast_possible_truncation, reason = "takes the halves of a 128-bit product")]
     pub const fn below(&mut self, n: usize) -> usize {
-        let n = n as u64;
+        self.below_u64(n as u64) as usize
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "takes the halves of a 128-bit product")]
+    const fn below_u64(&mut self, n: u64) -> u64 {
         if n == 0 {
             return 0;
         }
         loop {
             let product = (self.next_u64() as u128) * (n as u128);
             if product as u64 >= n.wrapping_neg() % n {
-                return (product >> 64) as usize;
+                return (product >> 64) as u64;
             }
         }
     }
@@ -73,11 +77,11 @@ impl Stream {
         if high <= low {
             return low;
         }
-        let span = high.wrapping_sub(low) as usize;
-        if span == usize::MAX {
+        let span = high.wrapping_sub(low).cast_unsigned();
+        if span == u64::MAX {
             return self.next_u64().cast_signed();
         }
-        low.wrapping_add(self.below(span + 1) as i64)
+        low.wrapping_add(self.below_u64(span + 1).cast_signed())
     }
 
     /// True with probability `p`.

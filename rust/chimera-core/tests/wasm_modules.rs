@@ -1,5 +1,12 @@
 //! Compiled modules validate, and keep the contract of `docs/design/wasm-abi.md`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 use std::sync::Arc;
 
 use chimera_core::Error;

@@ -29,7 +29,9 @@ pub fn enter<T: Send>(
             let mut interrupted = None;
             while let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(SIGNAL_PERIOD) {
                 if interrupted.is_none() {
-                    if let Err(error) = Python::attach(|py| py.check_signals()) {
+                    #[expect(clippy::redundant_closure_for_method_calls, reason = "lifetimes")]
+                    let checked = Python::attach(|py| py.check_signals());
+                    if let Err(error) = checked {
                         cancel.raise();
                         interrupted = Some(error);
                     }

@@ -51,7 +51,9 @@ impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Core(Error::Source(diagnostics)) => source(&diagnostics),
-            Failure::Core(error @ Error::Argument { .. }) => ArgumentError::new_err(error.to_string()),
+            Failure::Core(error @ Error::Argument { .. }) => {
+                ArgumentError::new_err(error.to_string())
+            }
             Failure::Core(error @ Error::State { .. }) => StateError::new_err(error.to_string()),
             Failure::Core(error) => ProgramError::new_err(error.to_string()),
             Failure::Sandbox(error) => ProgramError::new_err(error.to_string()),

@@ -116,7 +116,8 @@ fn settings(
     let mut out = Settings { seed, direction, ..Settings::default() };
     for (key, value) in overrides.into_iter().flatten() {
         let name: String = key.extract()?;
-        let wrong = |_| Failure::Config(format!("{name}: expected a non-negative number, got {value}"));
+        let wrong =
+            |_| Failure::Config(format!("{name}: expected a non-negative number, got {value}"));
         match name.as_str() {
             "n_islands" => out.n_islands = value.extract().map_err(wrong)?,
             "island_size" => out.island_size = value.extract().map_err(wrong)?,
@@ -185,10 +186,13 @@ fn observed(program: &Ir, probes: &[Probes]) -> Vec<Vec<Vec<Const>>> {
         .functions
         .iter()
         .map(|function| {
-            probes.iter().find(|probes| probes.name == function.name).map_or_else(Vec::new, |probes| {
-                let row = |row: &Vec<Value>| row.iter().filter_map(constant).collect();
-                probes.values.iter().map(row).collect()
-            })
+            probes.iter().find(|probes| probes.name == function.name).map_or_else(
+                Vec::new,
+                |probes| {
+                    let row = |row: &Vec<Value>| row.iter().filter_map(constant).collect();
+                    probes.values.iter().map(row).collect()
+                },
+            )
         })
         .collect()
 }
@@ -215,11 +219,7 @@ impl Search {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entries(
-        program: &Program,
-        objective: &str,
-        probes: &[Probes],
-    ) -> Outcome<Vec<FunctionId>> {
+    fn entries(program: &Program, objective: &str, probes: &[Probes]) -> Outcome<Vec<FunctionId>> {
         let Some(id) = program.inner.function_id(objective) else {
             return Err(Failure::Argument(format!(
                 "objective: expected a function of the program, got `{objective}`"
@@ -315,7 +315,8 @@ impl Search {
         let mut jobs = Vec::with_capacity(batch.requests.len());
         for (request, at) in batch.requests.iter().zip(of_request) {
             let program = request.program as usize;
-            let image = images.get(program).and_then(|images| images.get(request.instance as usize));
+            let image =
+                images.get(program).and_then(|images| images.get(request.instance as usize));
             let (Some(executable), Some(image), Some(slots)) =
                 (executables.get(program), image, slots.get(at))
             else {
@@ -442,7 +443,7 @@ fn probe_function(
 #[pymethods]
 impl Search {
     #[new]
-    #[pyo3(signature = (program, objective, instances, *, seed, direction, probes, settings = None))]
+    #[pyo3(signature = (program, objective, instances, *, seed, direction, probes: "dict[str, list[tuple[object, ...]]]", settings: "dict[str, float] | None" = None))]
     fn new(
         program: &Program,
         objective: &str,
@@ -519,11 +520,27 @@ impl Search {
         })
     }
 
-    /// The best candidate so far; None before the first step.
+    /// The best candidate so far; before the first step the baseline, with a score of NaN.
     #[getter]
-    fn best(&self, py: Python<'_>) -> PyResult<Option<Py<Candidate>>> {
+    fn best(&self, py: Python<'_>) -> PyResult<Py<Candidate>> {
         let search = self.lock();
-        search.best().map(|best| self.candidate(py, &search, best)).transpose()
+        if let Some(best) = search.best() {
+            return self.candidate(py, &search, best);
+        }
+        let program = Program::new(Arc::clone(search.baseline()), Arc::clone(&self.spans));
+        let baseline = Candidate {
+            id: program.id(),
+            size: u32::try_from(program.size()).unwrap_or(u32::MAX),
+            program: Py::new(py, program)?,
+            score: f64::NAN,
+            deviation: f64::NAN,
+            n_instances: 0,
+            parents: Vec::new(),
+            operator: String::new(),
+            generation: 0,
+            fuel: 0,
+        };
+        Py::new(py, baseline)
     }
 
     /// Objective calls so far, each on one instance.
@@ -542,15 +559,17 @@ impl Search {
     fn lineage(&self, py: Python<'_>, id: &str) -> PyResult<Vec<Py<Candidate>>> {
         let search = self.lock();
         let newest = (0..search.store().len()).rev();
-        let mut kept = search.best().into_iter().chain(newest.filter_map(|at| {
-            search.candidate(u64::try_from(at).ok()?)
-        }));
+        let mut kept = search
+            .best()
+            .into_iter()
+            .chain(newest.filter_map(|at| search.candidate(u64::try_from(at).ok()?)));
         let found = kept.find(|candidate| source_id(&candidate.program) == id);
         let chain = found.map_or_else(Vec::new, |found| search.lineage(&found.identity));
         chain.into_iter().map(|candidate| self.candidate(py, &search, candidate)).collect()
     }
 
     /// Name, trials, acceptances and credit of every operator.
+    #[pyo3(signature = () -> "list[dict[str, object]]")]
     fn operators<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         for account in self.lock().operators() {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chimera_core::programs::ir::{Const, FunctionId};
+use chimera_core::programs::tune::Parametrised;
 use chimera_core::programs::types::{Scalar, Type};
 use chimera_core::programs::wasm::{self, Compiled, Entry};
-use chimera_core::programs::tune::Parametrised;
 use chimera_sandbox::{CompiledModule, Outcome as Run, Runtime, SlotKind, Status};
 
 use crate::error::{Failure, Outcome};
@@ -24,7 +24,8 @@ pub struct Executable {
 impl Executable {
     /// The entry of a function and the kinds of its results.
     pub fn entry(&self, name: &str) -> Outcome<(&Entry, &[SlotKind])> {
-        let found = self.compiled.entries.iter().zip(&self.results).find(|(entry, _)| entry.name == name);
+        let found =
+            self.compiled.entries.iter().zip(&self.results).find(|(entry, _)| entry.name == name);
         let (entry, results) = found.ok_or_else(|| {
             Failure::Argument(format!("function: expected an entry of the program, got `{name}`"))
         })?;
@@ -71,7 +72,7 @@ pub const fn slot(value: Const) -> u64 {
     }
 }
 
-const fn kind(ty: &Type) -> SlotKind {
+const fn kind(ty: Type) -> SlotKind {
     match ty {
         Type::Scalar(Scalar::Float) => SlotKind::Float,
         _ => SlotKind::Bits,
@@ -98,15 +99,20 @@ fn build(runtime: &Runtime, skeleton: &Parametrised, build: &Build) -> Outcome<E
     };
     let compiled = wasm::compile(&skeleton.program, &options)?;
     let module = runtime.compile(&compiled.wasm)?;
-    let results =
-        compiled.entries.iter().map(|entry| entry.returns.iter().map(kind).collect()).collect();
+    let results = compiled
+        .entries
+        .iter()
+        .map(|entry| entry.returns.iter().copied().map(kind).collect())
+        .collect();
     Ok(Executable { compiled, module, results })
 }
+
+type Known = HashMap<([u8; 32], Build), Arc<Executable>>;
 
 /// A bounded cache of compiled programs.
 #[derive(Default)]
 pub struct Executables {
-    known: Mutex<HashMap<([u8; 32], Build), Arc<Executable>>>,
+    known: Mutex<Known>,
 }
 
 impl Executables {
@@ -132,7 +138,7 @@ impl Executables {
         Ok(made)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<([u8; 32], Build), Arc<Executable>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,15 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chimera_core::programs::ir::{FunctionId, Program as Ir};
-use chimera_core::programs::tune;
 use chimera_core::programs::types::{Scalar, Type};
 use chimera_core::programs::wasm::abi::{self, Image, Value};
-use chimera_sandbox::{CancelFlag, Config, Job, Limits, Options, Outcome as Run, Parameters, Runtime, Status};
-use numpy::{PyArray1, PyReadonlyArray2};
+use chimera_core::programs::{tune, walk};
+use chimera_sandbox::{
+    CancelFlag, Config, Job, Limits, Options, Outcome as Run, Parameters, Runtime, Status,
+};
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
+use crate::array::{Column, Pairs};
 use crate::enter::enter;
 use crate::error::{Failure, Outcome};
 use crate::executable::{Build, Executable, Executables, slot};
@@ -69,20 +73,23 @@ pub struct CallOutcome {
 pub struct Instances {
     pub(crate) params: Vec<Type>,
     values: Vec<Vec<Value>>,
-    images: Mutex<HashMap<(u32, usize), Arc<Vec<Image>>>>,
+    images: Mutex<Encoded>,
 }
+
+/// Encoded instances by base address and number of results.
+type Encoded = HashMap<(u32, usize), Arc<Vec<Image>>>;
 
 /// Scores of a batch, in the order of its pairs.
 #[pyclass(frozen, get_all, module = "chimera._chimera.execution")]
 pub struct Evaluations {
     /// (k,) float64; NaN where the call did not return.
-    scores: Py<PyArray1<f64>>,
+    scores: Column<f64>,
     /// (k,) uint8: 0 ok, 1 trap, 2 fuel, 3 deadline, 4 memory, 5 stack, 6 cancelled.
-    status: Py<PyArray1<u8>>,
+    status: Column<u8>,
     /// (k,) uint64: work done.
-    fuel: Py<PyArray1<u64>>,
+    fuel: Column<u64>,
     /// (k,) uint64: wall clock nanoseconds.
-    ns: Py<PyArray1<u64>>,
+    ns: Column<u64>,
     /// (k,) reasons; None where ok.
     reasons: Vec<Option<String>>,
 }
@@ -151,13 +158,27 @@ impl Engine {
     }
 
     /// Compile a program for some entries, and the slots of its tunable values.
-    fn prepare(&self, program: &Ir, entries: Vec<FunctionId>) -> Outcome<(Arc<Executable>, Vec<u64>)> {
+    fn prepare(
+        &self,
+        program: &Ir,
+        entries: Vec<FunctionId>,
+    ) -> Outcome<(Arc<Executable>, Vec<u64>)> {
         let parametrised = tune::parametrise(program);
-        let key = tune::skeleton_hash(program)?;
+        let key = with_lines(tune::skeleton_hash(program)?, program);
         let wanted = self.build_of(entries);
         let executable = self.executables.get(&self.runtime, key, &parametrised, &wanted)?;
         Ok((executable, parametrised.values.iter().copied().map(slot).collect()))
     }
+}
+
+/// A skeleton's key, apart for programs whose statements stand on other lines: reasons name lines.
+fn with_lines(skeleton: [u8; 32], program: &Ir) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(skeleton);
+    for function in &program.functions {
+        walk::visit_stmts(&function.body, &mut |stmt| digest.update(stmt.line.to_le_bytes()));
+    }
+    digest.finalize().into()
 }
 
 /// The image as the sandbox takes it.
@@ -203,6 +224,7 @@ impl Engine {
     ///
     /// Raises:
     ///     ArgumentError: An argument does not have the declared type.
+    #[pyo3(signature = (program, function, args: "tuple[object, ...]"))]
     fn call(
         &self,
         py: Python<'_>,
@@ -223,7 +245,10 @@ impl Engine {
             let job = Job {
                 module: &executable.module,
                 entry: &name,
-                parameters: Some(Parameters { base: executable.compiled.parameters_base, slots: &slots }),
+                parameters: Some(Parameters {
+                    base: executable.compiled.parameters_base,
+                    slots: &slots,
+                }),
                 image: view(&image),
                 n_params: entry.params.len() as u32,
                 results,
@@ -263,14 +288,14 @@ impl Engine {
         programs: Vec<Py<Program>>,
         function: &str,
         instances: &Instances,
-        pairs: Option<PyReadonlyArray2<'_, i64>>,
+        pairs: Option<Pairs<'_>>,
     ) -> Outcome<Evaluations> {
         let inner: Vec<_> = programs.iter().map(|p| Arc::clone(&p.get().inner)).collect();
         let pairs = match pairs {
             None => (0..inner.len())
                 .flat_map(|program| (0..instances.values.len()).map(move |one| (program, one)))
                 .collect(),
-            Some(pairs) => checked_pairs(&pairs, inner.len(), instances.values.len())?,
+            Some(pairs) => checked_pairs(&pairs.0, inner.len(), instances.values.len())?,
         };
         let mut entries = Vec::with_capacity(inner.len());
         for program in &inner {
@@ -283,10 +308,10 @@ impl Engine {
         let column = |value: fn(&Run) -> u64| runs.iter().map(value).collect::<Vec<_>>();
         let status: Vec<u8> = runs.iter().map(|run| status_code(run.status).0).collect();
         Ok(Evaluations {
-            scores: PyArray1::from_vec(py, scores).unbind(),
-            status: PyArray1::from_vec(py, status).unbind(),
-            fuel: PyArray1::from_vec(py, column(|run| run.fuel_used)).unbind(),
-            ns: PyArray1::from_vec(py, column(|run| run.elapsed_ns)).unbind(),
+            scores: Column::new(py, scores),
+            status: Column::new(py, status),
+            fuel: Column::new(py, column(|run| run.fuel_used)),
+            ns: Column::new(py, column(|run| run.elapsed_ns)),
             reasons,
         })
     }
@@ -415,6 +440,7 @@ impl Instances {
 #[pymethods]
 impl Instances {
     #[new]
+    #[pyo3(signature = (program, function, args: "list[tuple[object, ...]]"))]
     fn new(program: &Program, function: &str, args: Vec<Bound<'_, PyTuple>>) -> Outcome<Self> {
         let id = find(&program.inner, function)?;
         let params = program

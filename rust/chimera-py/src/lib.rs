@@ -1,5 +1,13 @@
 //! The extension module `chimera._chimera`: thin faces of the Rust engines, one file per noun.
 
+#![allow(clippy::doc_markdown, reason = "doc comments are Python docstrings")]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "signatures have few parameters, and frames fit 32-bit memory"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+
+mod array;
 mod enter;
 mod error;
 mod evolution;

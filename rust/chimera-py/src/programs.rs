@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use chimera_core::programs::python::{FunctionSpan, ParseOptions, parse};
-use chimera_core::programs::{ir, print, simplify, walk};
+use chimera_core::programs::{ir, print, reduce, simplify, tune, walk};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use sha2::{Digest, Sha256};
@@ -79,7 +79,7 @@ impl Program {
 
     /// Number of nodes of the evolvable functions.
     #[getter]
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         walk::size(&self.inner)
     }
 
@@ -111,6 +111,20 @@ impl Program {
     fn simplify(&self, py: Python<'_>) -> Self {
         let inner = py.detach(|| simplify::simplify(&self.inner));
         Self::new(Arc::new(inner), Arc::clone(&self.spans))
+    }
+
+    /// Smaller programs that lack one part of this one, smallest first.
+    fn reductions(&self, py: Python<'_>) -> Vec<Self> {
+        let found = py.detach(|| reduce::reductions(&self.inner));
+        found
+            .into_iter()
+            .map(|program| Self::new(Arc::new(program), Arc::clone(&self.spans)))
+            .collect()
+    }
+
+    /// The program with every tunable float rounded to this many significant digits (1 to 17).
+    fn rounded(&self, digits: usize) -> Self {
+        Self::new(Arc::new(tune::rounded(&self.inner, digits)), Arc::clone(&self.spans))
     }
 
     /// The program as bytes.

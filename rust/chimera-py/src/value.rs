@@ -21,15 +21,15 @@ pub fn from_python(object: &Bound<'_, PyAny>, ty: Type, what: &str) -> Outcome<V
         Type::List(Scalar::Float) => Value::Floats(floats(object, what)?),
         Type::Matrix(Scalar::Bool) => Value::BoolRows(rows(object, what, bools)?),
         Type::Matrix(Scalar::Int) => match object.extract::<PyReadonlyArray2<'_, i64>>() {
-            Ok(array) => {
-                Value::IntRows(array.as_array().rows().into_iter().map(|row| row.to_vec()).collect())
-            }
+            Ok(array) => Value::IntRows(
+                array.as_array().rows().into_iter().map(|row| row.to_vec()).collect(),
+            ),
             Err(_) => Value::IntRows(rows(object, what, ints)?),
         },
         Type::Matrix(Scalar::Float) => match object.extract::<PyReadonlyArray2<'_, f64>>() {
-            Ok(array) => {
-                Value::FloatRows(array.as_array().rows().into_iter().map(|row| row.to_vec()).collect())
-            }
+            Ok(array) => Value::FloatRows(
+                array.as_array().rows().into_iter().map(|row| row.to_vec()).collect(),
+            ),
             Err(_) => Value::FloatRows(rows(object, what, floats)?),
         },
     })

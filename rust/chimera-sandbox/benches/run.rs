@@ -1,5 +1,12 @@
 //! Cost of calls, instances and compilation; sizes and threads are in the names of the benches.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -32,10 +39,7 @@ const N_FRAMES: usize = 2_000;
 
 fn runtime(n_threads: usize, change: impl FnOnce(&mut Config)) -> Runtime {
     const { assert!(!cfg!(debug_assertions), "benches need a release build") };
-    let mut config = Config {
-        n_threads,
-        ..Config::default()
-    };
+    let mut config = Config { n_threads, ..Config::default() };
     change(&mut config);
     Runtime::new(config).expect("the default configuration is valid")
 }
@@ -49,16 +53,10 @@ fn calls(criterion: &mut Criterion) {
         let jobs = vec![job(&module, "call:f", &one); N_JOBS];
         group.throughput(Throughput::Elements(N_JOBS as u64));
         for (name, is_fresh) in [("fresh", true), ("resident", false)] {
-            let options = Options {
-                is_fresh,
-                ..Options::default()
-            };
-            group.bench_function(
-                format!("{name}/{N_JOBS}_jobs/{n_threads}_threads"),
-                |bench| {
-                    bench.iter(|| runtime.run_batch(black_box(&jobs), &options));
-                },
-            );
+            let options = Options { is_fresh, ..Options::default() };
+            group.bench_function(format!("{name}/{N_JOBS}_jobs/{n_threads}_threads"), |bench| {
+                bench.iter(|| runtime.run_batch(black_box(&jobs), &options));
+            });
         }
         let rows = frames(&vec![2; N_FRAMES]);
         let jobs = vec![job(&module, "many:f", &rows); 100];
@@ -80,10 +78,7 @@ fn calls(criterion: &mut Criterion) {
     let one = frames(&[2]);
     let jobs = vec![job(&module, "call:f", &one); 1000];
     group.throughput(Throughput::Elements(1000));
-    let options = Options {
-        is_fresh: true,
-        ..Options::default()
-    };
+    let options = Options { is_fresh: true, ..Options::default() };
     group.bench_function("fresh_on_demand/1000_jobs/1_threads", |bench| {
         bench.iter(|| runtime.run_batch(black_box(&jobs), &options));
     });
@@ -107,9 +102,7 @@ fn compile(criterion: &mut Criterion) {
     }
     let runtime = runtime(1, |_| {});
     runtime.compile(&medium).expect("a valid module");
-    group.bench_function("cached", |bench| {
-        bench.iter(|| runtime.compile(black_box(&medium)))
-    });
+    group.bench_function("cached", |bench| bench.iter(|| runtime.compile(black_box(&medium))));
     group.finish();
 }
 
@@ -129,12 +122,7 @@ fn floats(criterion: &mut Criterion) {
 
 fn float_job<'a>(module: &'a CompiledModule, bytes: &'a [u8]) -> Job<'a> {
     Job {
-        image: Image {
-            base: BASE,
-            bytes,
-            frame: BASE,
-            end: BASE + 16,
-        },
+        image: Image { base: BASE, bytes, frame: BASE, end: BASE + 16 },
         results: &[SlotKind::Float],
         ..job(module, "call:k", bytes)
     }

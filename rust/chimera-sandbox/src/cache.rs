@@ -33,10 +33,7 @@ pub(crate) struct Cache {
 
 impl Cache {
     pub fn new(capacity: usize) -> Self {
-        Self {
-            entries: Mutex::default(),
-            capacity,
-        }
+        Self { entries: Mutex::default(), capacity }
     }
 
     pub fn len(&self) -> usize {

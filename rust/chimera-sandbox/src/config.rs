@@ -108,15 +108,7 @@ impl Config {
         let limits = &self.limits;
         let check = |is_fine: bool, name, expected, got: usize| {
             let got = got as u64;
-            if is_fine {
-                Ok(())
-            } else {
-                Err(Error::Config {
-                    name,
-                    expected,
-                    got,
-                })
-            }
+            if is_fine { Ok(()) } else { Err(Error::Config { name, expected, got }) }
         };
         check(
             (1 << 17..=u32::MAX as usize).contains(&limits.memory_bytes_max),
@@ -130,12 +122,7 @@ impl Config {
             "from 65536 to 268435456",
             limits.stack_bytes_max,
         )?;
-        check(
-            self.n_threads <= 1024,
-            "n_threads",
-            "at most 1024",
-            self.n_threads,
-        )?;
+        check(self.n_threads <= 1024, "n_threads", "at most 1024", self.n_threads)?;
         check(limits.fuel_slice > 0, "fuel_slice", "positive", 0)?;
         check(!limits.epoch_tick.is_zero(), "epoch_tick", "positive", 0)
     }

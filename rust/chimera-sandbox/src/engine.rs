@@ -27,9 +27,7 @@ pub(crate) fn build(config: &Config, n_threads: usize) -> Result<(Engine, bool)>
     }
     Engine::new(&on_demand(config))
         .map(|engine| (engine, false))
-        .map_err(|error| Error::Engine {
-            message: format!("{error:#}"),
-        })
+        .map_err(|error| Error::Engine { message: format!("{error:#}") })
 }
 
 fn common(config: &Config) -> EngineConfig {

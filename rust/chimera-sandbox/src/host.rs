@@ -117,20 +117,14 @@ impl ResourceLimiter for Host {
 
 /// Builds the linker with every import of the ABI.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
-    let failed = |error: wasmtime::Error| Error::Engine {
-        message: format!("{error:#}"),
-    };
+    let failed = |error: wasmtime::Error| Error::Engine { message: format!("{error:#}") };
     let mut linker = Linker::new(engine);
     linker.func_wrap(MODULE, "refill", refill).map_err(failed)?;
     for &(name, function) in libm::unary_functions() {
-        linker
-            .func_wrap(MODULE, name, move |x: f64| function(x))
-            .map_err(failed)?;
+        linker.func_wrap(MODULE, name, move |x: f64| function(x)).map_err(failed)?;
     }
     for &(name, function) in libm::binary_functions() {
-        linker
-            .func_wrap(MODULE, name, move |x: f64, y: f64| function(x, y))
-            .map_err(failed)?;
+        linker.func_wrap(MODULE, name, move |x: f64, y: f64| function(x, y)).map_err(failed)?;
     }
     Ok(linker)
 }

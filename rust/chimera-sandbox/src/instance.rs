@@ -115,9 +115,7 @@ impl<'m> Live<'m> {
             .ok_or_else(|| missing("memory"))?;
         let mut global = |export: &Option<wasmtime::ModuleExport>| {
             let export = export.as_ref()?;
-            instance
-                .get_module_export(&mut store, export)?
-                .into_global()
+            instance.get_module_export(&mut store, export)?.into_global()
         };
         let (heap, fuel) = (global(&exports.heap), global(&exports.fuel));
         let (trap_site, done) = (global(&exports.trap_site), global(&exports.done));
@@ -171,9 +169,7 @@ impl<'m> Live<'m> {
 
     fn write(&mut self, job: &Job<'_>) -> Result<()> {
         let memory = self.memory.data_mut(&mut self.store);
-        let region = job
-            .parameters
-            .map(|it| (it.base as usize, 8 * it.slots.len()));
+        let region = job.parameters.map(|it| (it.base as usize, 8 * it.slots.len()));
         let saved = self.saved.as_ref().map(|it| (it.base, it.bytes.len()));
         if saved != region {
             if let Some(saved) = self.saved.take() {
@@ -213,15 +209,11 @@ impl<'m> Live<'m> {
         ];
         for (global, value) in values {
             if let Some(global) = global {
-                global
-                    .set(&mut self.store, value)
-                    .map_err(|error| broken(&error))?;
+                global.set(&mut self.store, value).map_err(|error| broken(&error))?;
             }
         }
         if self.is_engine_metered {
-            self.store
-                .set_fuel(fuel_max)
-                .map_err(|error| broken(&error))?;
+            self.store.set_fuel(fuel_max).map_err(|error| broken(&error))?;
             self.store.set_epoch_deadline(1);
         }
         Ok(())
@@ -229,11 +221,7 @@ impl<'m> Live<'m> {
 
     fn call(&mut self, job: &Job<'_>, idx: usize) -> Result<wasmtime::Result<()>> {
         if self.entry.as_ref().is_none_or(|(known, _)| *known != idx) {
-            let export = self
-                .module
-                .entries
-                .get(idx)
-                .ok_or_else(|| missing(job.entry))?;
+            let export = self.module.entries.get(idx).ok_or_else(|| missing(job.entry))?;
             let function = self
                 .instance
                 .get_module_export(&mut self.store, &export.export)
@@ -285,25 +273,13 @@ impl<'m> Live<'m> {
                 let slots = frame.chunks_exact(8).skip(job.n_params as usize);
                 results.extend(slots.zip(job.results).map(|(bytes, kind)| {
                     let bits = bytes.try_into().map_or(0, u64::from_le_bytes);
-                    if *kind == SlotKind::Float {
-                        canonical_bits(bits)
-                    } else {
-                        bits
-                    }
+                    if *kind == SlotKind::Float { canonical_bits(bits) } else { bits }
                 }));
             }
         }
         let trap_site = if status == Status::Trap { site } else { None };
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        Ok(Outcome {
-            status,
-            results,
-            n_done,
-            trap_site,
-            message,
-            fuel_used,
-            elapsed_ns,
-        })
+        Ok(Outcome { status, results, n_done, trap_site, message, fuel_used, elapsed_ns })
     }
 
     fn fuel_used(&mut self, status: Status) -> Result<u64> {
@@ -348,19 +324,13 @@ fn i32_of(store: &mut Store<Host>, global: Option<Global>) -> Option<i32> {
 }
 
 fn slice(memory: &mut [u8], base: usize, len: usize) -> Result<&mut [u8]> {
-    base.checked_add(len)
-        .and_then(|end| memory.get_mut(base..end))
-        .ok_or_else(|| missing("memory"))
+    base.checked_add(len).and_then(|end| memory.get_mut(base..end)).ok_or_else(|| missing("memory"))
 }
 
 fn broken(error: &wasmtime::Error) -> Error {
-    Error::Instantiate {
-        message: format!("{error:#}"),
-    }
+    Error::Instantiate { message: format!("{error:#}") }
 }
 
 fn missing(name: &str) -> Error {
-    Error::Instantiate {
-        message: format!("{name} is not where the module's types put it"),
-    }
+    Error::Instantiate { message: format!("{name} is not where the module's types put it") }
 }

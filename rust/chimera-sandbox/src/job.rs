@@ -12,11 +12,7 @@ pub const CANONICAL_NAN: u64 = 0x7ff8_0000_0000_0000;
 /// Returns the bits of a float with every NaN made canonical.
 #[must_use]
 pub fn canonical_bits(bits: u64) -> u64 {
-    if f64::from_bits(bits).is_nan() {
-        CANONICAL_NAN
-    } else {
-        bits
-    }
+    if f64::from_bits(bits).is_nan() { CANONICAL_NAN } else { bits }
 }
 
 /// A flag that ends a running batch; clones share it.
@@ -112,10 +108,7 @@ impl Job<'_> {
     /// Checks the layout and finds the entry; `job` is the index for messages.
     pub(crate) fn resolve(&self, job: usize) -> Result<usize> {
         let Some((entry, is_many)) = self.module.entry(self.entry) else {
-            return Err(Error::Entry {
-                job,
-                entry: self.entry.to_owned(),
-            });
+            return Err(Error::Entry { job, entry: self.entry.to_owned() });
         };
         let image = &self.image;
         let end = u64::from(image.end);
@@ -124,26 +117,14 @@ impl Job<'_> {
             .checked_mul(self.stride())
             .and_then(|bytes| bytes.checked_add(u64::from(image.frame)))
             .unwrap_or(u64::MAX);
-        let parameters_end = self.parameters.map_or(0, |region| {
-            u64::from(region.base) + 8 * region.slots.len() as u64
-        });
+        let parameters_end = self
+            .parameters
+            .map_or(0, |region| u64::from(region.base) + 8 * region.slots.len() as u64);
         let rules = [
-            (
-                is_many || self.n_frames == 1,
-                "one frame per call",
-                u64::from(self.n_frames),
-            ),
+            (is_many || self.n_frames == 1, "one frame per call", u64::from(self.n_frames)),
             (image_end <= end, "the image to end before `end`", image_end),
-            (
-                image.frame >= image.base,
-                "frames inside the image",
-                u64::from(image.frame),
-            ),
-            (
-                frames_end <= end,
-                "the frames to end before `end`",
-                frames_end,
-            ),
+            (image.frame >= image.base, "frames inside the image", u64::from(image.frame)),
+            (frames_end <= end, "the frames to end before `end`", frames_end),
             (
                 parameters_end <= u64::from(image.base),
                 "parameters to end before the image",

@@ -68,11 +68,7 @@ mod loaded {
     use super::{Binary, Unary};
 
     /// `RTLD_DEFAULT`: search what the process has loaded, in the order of the dynamic linker.
-    const DEFAULT: usize = if cfg!(target_os = "macos") {
-        usize::MAX - 1
-    } else {
-        0
-    };
+    const DEFAULT: usize = if cfg!(target_os = "macos") { usize::MAX - 1 } else { 0 };
 
     // SAFETY: the signature is that of POSIX <dlfcn.h>; every process that runs Rust's standard
     // library on these systems has it. The test `math_equals_cpython` would not start without.
@@ -92,16 +88,12 @@ mod loaded {
         // SAFETY: the address is that of the C function of this name, whose C99 signature is
         // `double (double)`; libraries named at process start are never unloaded. The test
         // `math_equals_cpython` breaks if a name of two arguments stands in this list.
-        address(name).map_or(linked, |found| unsafe {
-            transmute::<*mut c_void, Unary>(found)
-        })
+        address(name).map_or(linked, |found| unsafe { transmute::<*mut c_void, Unary>(found) })
     }
 
     pub(super) fn binary(name: &str, linked: Binary) -> Binary {
         // SAFETY: as in `unary`, with the C99 signature `double (double, double)`.
-        address(name).map_or(linked, |found| unsafe {
-            transmute::<*mut c_void, Binary>(found)
-        })
+        address(name).map_or(linked, |found| unsafe { transmute::<*mut c_void, Binary>(found) })
     }
 }
 

@@ -60,10 +60,8 @@ impl CompiledModule {
             let (bytes, limit) = (wasm.len(), limits.module_bytes_max);
             return Err(Error::ModuleSize { bytes, limit });
         }
-        let module =
-            Module::from_binary(linker.engine(), wasm).map_err(|error| Error::Compile {
-                message: format!("{error:#}"),
-            })?;
+        let module = Module::from_binary(linker.engine(), wasm)
+            .map_err(|error| Error::Compile { message: format!("{error:#}") })?;
         let pre = check_imports(linker, &module)?;
         check_memory(&module, limits)?;
         let entries = find_entries(&module)?;
@@ -77,12 +75,7 @@ impl CompiledModule {
             trap_site: global("trap_site", ValType::I32, is_required)?,
             done: global("done", ValType::I32, is_required && has_many)?,
         };
-        Ok(Self {
-            pre,
-            exports,
-            entries,
-            bytes: wasm.len(),
-        })
+        Ok(Self { pre, exports, entries, bytes: wasm.len() })
     }
 
     /// Returns the names of the `call:` and `many:` exports in alphabetical order.
@@ -102,10 +95,7 @@ impl CompiledModule {
 
     /// Finds an entry: its index and whether it takes a number of frames.
     pub(crate) fn entry(&self, name: &str) -> Option<(usize, bool)> {
-        let idx = self
-            .entries
-            .binary_search_by(|entry| entry.name.as_str().cmp(name))
-            .ok()?;
+        let idx = self.entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok()?;
         self.entries.get(idx).map(|entry| (idx, entry.is_many))
     }
 }
@@ -119,18 +109,10 @@ fn check_imports(linker: &Linker<Host>, module: &Module) -> Result<InstancePre<H
                 && function.params().chain(function.results()).all(|ty| value.1.matches(&ty)));
         if !is_fine {
             let (module, name) = (import.module().to_owned(), import.name().to_owned());
-            return Err(Error::Import {
-                module,
-                name,
-                found: describe(Some(&import.ty())),
-            });
+            return Err(Error::Import { module, name, found: describe(Some(&import.ty())) });
         }
     }
-    linker
-        .instantiate_pre(module)
-        .map_err(|error| Error::Compile {
-            message: format!("{error:#}"),
-        })
+    linker.instantiate_pre(module).map_err(|error| Error::Compile { message: format!("{error:#}") })
 }
 
 /// Returns the number of parameters of an import and the type of all its values.
@@ -139,15 +121,9 @@ fn abi_signature(module: &str, name: &str) -> Option<(usize, ValType)> {
         None
     } else if name == "refill" {
         Some((1, ValType::I64))
-    } else if libm::unary_functions()
-        .iter()
-        .any(|(known, _)| *known == name)
-    {
+    } else if libm::unary_functions().iter().any(|(known, _)| *known == name) {
         Some((1, ValType::F64))
-    } else if libm::binary_functions()
-        .iter()
-        .any(|(known, _)| *known == name)
-    {
+    } else if libm::binary_functions().iter().any(|(known, _)| *known == name) {
         Some((2, ValType::F64))
     } else {
         None
@@ -157,19 +133,11 @@ fn abi_signature(module: &str, name: &str) -> Option<(usize, ValType)> {
 fn check_memory(module: &Module, limits: &Limits) -> Result<()> {
     let Some(ExternType::Memory(memory)) = module.get_export("memory") else {
         let found = describe(module.get_export("memory").as_ref());
-        return Err(Error::Export {
-            name: "memory".to_owned(),
-            expected: "a memory",
-            found,
-        });
+        return Err(Error::Export { name: "memory".to_owned(), expected: "a memory", found });
     };
     let bytes = memory.minimum().saturating_mul(memory.page_size());
     let limit = limits.memory_bytes_max;
-    if bytes > limit as u64 {
-        Err(Error::InitialMemory { bytes, limit })
-    } else {
-        Ok(())
-    }
+    if bytes > limit as u64 { Err(Error::InitialMemory { bytes, limit }) } else { Ok(()) }
 }
 
 fn find(module: &Module, name: &str, expected: &'static str) -> Result<ModuleExport> {
@@ -200,11 +168,7 @@ fn find_global(
         None if !is_required => Ok(None),
         other => {
             let found = describe(other.as_ref());
-            Err(Error::Export {
-                name: name.to_owned(),
-                expected,
-                found,
-            })
+            Err(Error::Export { name: name.to_owned(), expected, found })
         }
     }
 }
@@ -226,18 +190,10 @@ fn find_entries(module: &Module) -> Result<Vec<EntryExport>> {
                 && function.params().all(|value| matches!(value, ValType::I32)));
         if !is_fine {
             let found = describe(Some(&export.ty()));
-            return Err(Error::Export {
-                name: name.to_owned(),
-                expected,
-                found,
-            });
+            return Err(Error::Export { name: name.to_owned(), expected, found });
         }
         let export = find(module, name, expected)?;
-        entries.push(EntryExport {
-            name: name.to_owned(),
-            is_many,
-            export,
-        });
+        entries.push(EntryExport { name: name.to_owned(), is_many, export });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
@@ -248,11 +204,8 @@ fn describe(export: Option<&ExternType>) -> String {
         None => "nothing".to_owned(),
         Some(ExternType::Func(function)) => format!("a function {function}"),
         Some(ExternType::Global(global)) => {
-            let mutability = if global.mutability() == Mutability::Var {
-                "mutable"
-            } else {
-                "constant"
-            };
+            let mutability =
+                if global.mutability() == Mutability::Var { "mutable" } else { "constant" };
             format!("a {mutability} {} global", global.content())
         }
         Some(ExternType::Memory(_)) => "a memory".to_owned(),

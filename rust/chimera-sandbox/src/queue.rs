@@ -29,20 +29,14 @@ impl Queue {
             .iter()
             .map(|job| {
                 let n_known = ranks.len();
-                *ranks
-                    .entry(std::ptr::from_ref(job.module))
-                    .or_insert(n_known)
+                *ranks.entry(std::ptr::from_ref(job.module)).or_insert(n_known)
             })
             .collect();
         if ranks.len() > 1 {
             order.sort_by_key(|&idx| by_job.get(idx).copied());
         }
         let chunk = (jobs.len() / (n_workers.max(1) * CHUNKS_PER_WORKER)).clamp(1, CHUNK_MAX);
-        Self {
-            order,
-            cursor: AtomicUsize::new(0),
-            chunk,
-        }
+        Self { order, cursor: AtomicUsize::new(0), chunk }
     }
 
     /// Returns the number of workers that can find work.
@@ -52,10 +46,7 @@ impl Queue {
 
     /// Takes the next chunk of job indices; empty when all are taken.
     pub fn take(&self) -> &[usize] {
-        let start = self
-            .cursor
-            .fetch_add(self.chunk, Ordering::Relaxed)
-            .min(self.order.len());
+        let start = self.cursor.fetch_add(self.chunk, Ordering::Relaxed).min(self.order.len());
         let end = (start + self.chunk).min(self.order.len());
         self.order.get(start..end).unwrap_or_default()
     }
@@ -66,11 +57,7 @@ mod tests {
     use super::*;
 
     fn queue(n_jobs: usize, chunk: usize) -> Queue {
-        Queue {
-            order: (0..n_jobs).collect(),
-            cursor: AtomicUsize::new(0),
-            chunk,
-        }
+        Queue { order: (0..n_jobs).collect(), cursor: AtomicUsize::new(0), chunk }
     }
 
     #[test]

@@ -167,9 +167,7 @@ impl Runtime {
         if let Some(module) = self.cache.get(&key) {
             return Ok(module);
         }
-        let Config {
-            limits, metering, ..
-        } = &self.config;
+        let Config { limits, metering, .. } = &self.config;
         let module = CompiledModule::new(&self.linker, wasm, limits, *metering)?;
         Ok(self.cache.insert(key, Arc::new(module)))
     }
@@ -179,8 +177,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::run_batch`].
     pub fn run(&self, job: &Job<'_>, options: &Options) -> Result<Outcome> {
-        self.run_with(job, options, |_, _| ())
-            .map(|(outcome, _)| outcome)
+        self.run_with(job, options, |_, _| ()).map(|(outcome, _)| outcome)
     }
 
     /// Runs one job and decodes its memory and result slots if it ended well.
@@ -197,10 +194,7 @@ impl Runtime {
         let started = Instant::now();
         self.run_batch_with(jobs, options, |_, memory, results| decode(memory, results))?
             .pop()
-            .ok_or_else(|| Error::Lost {
-                job: 0,
-                waited: started.elapsed(),
-            })
+            .ok_or_else(|| Error::Lost { job: 0, waited: started.elapsed() })
     }
 
     /// Runs jobs on the worker threads; the outcomes are in the order of the jobs and do not depend
@@ -229,13 +223,7 @@ impl Runtime {
         let started = Instant::now();
         let entries = self.resolve(jobs)?;
         let queue = Queue::new(jobs, self.n_threads());
-        let batch = Batch {
-            runtime: self,
-            jobs,
-            entries: &entries,
-            options,
-            decode: &decode,
-        };
+        let batch = Batch { runtime: self, jobs, entries: &entries, options, decode: &decode };
         let mut parts: Vec<Result<Part<R>>> = Vec::new();
         parts.resize_with(queue.n_useful(self.n_threads()), || Ok(Vec::new()));
         self.pool.scope(|scope| {
@@ -248,15 +236,8 @@ impl Runtime {
             outcomes.extend(part?);
         }
         outcomes.sort_unstable_by_key(|(idx, _)| *idx);
-        match outcomes
-            .iter()
-            .enumerate()
-            .find(|(position, (idx, _))| position != idx)
-        {
-            Some((job, _)) => Err(Error::Lost {
-                job,
-                waited: started.elapsed(),
-            }),
+        match outcomes.iter().enumerate().find(|(position, (idx, _))| position != idx) {
+            Some((job, _)) => Err(Error::Lost { job, waited: started.elapsed() }),
             None => Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect()),
         }
     }
@@ -322,10 +303,7 @@ impl<F> Batch<'_, '_, F> {
     where
         F: Fn(usize, &[u8], &[u64]) -> R,
     {
-        if context
-            .cancel
-            .is_some_and(crate::job::CancelFlag::is_raised)
-        {
+        if context.cancel.is_some_and(crate::job::CancelFlag::is_raised) {
             return Ok((Outcome::unstarted(Status::Cancelled), None));
         }
         let reused = kept

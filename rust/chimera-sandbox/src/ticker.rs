@@ -17,17 +17,13 @@ impl Ticker {
     pub fn start(engine: &Engine, period: Duration) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let engine = engine.clone();
-        let thread = std::thread::Builder::new()
-            .name("chimera-ticker".to_owned())
-            .spawn(move || {
+        let thread =
+            std::thread::Builder::new().name("chimera-ticker".to_owned()).spawn(move || {
                 while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                     engine.increment_epoch();
                 }
             })?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -2,6 +2,13 @@
 //!
 //! Skipped without a `python3`. `CHIMERA_MATH_SAMPLES` sets the number of inputs per function.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
+
 mod common;
 
 use std::io::Write as _;
@@ -73,9 +80,9 @@ fn python(name: &str, arity: usize, bytes: &[u8]) -> Option<Vec<u8>> {
 /// A module whose `many:m` applies one import to each frame.
 fn text(name: &str, arity: usize) -> Vec<u8> {
     let params = "f64 ".repeat(arity);
-    let loads: String = (0..arity)
-        .map(|i| format!("(f64.load offset={} (local.get $at))", 8 * i))
-        .collect();
+    let loads: String = (0..arity).fold(String::new(), |code, i| {
+        format!("{code}(f64.load offset={} (local.get $at))", 8 * i)
+    });
     let (result, stride) = (8 * arity, 8 * (arity + 1));
     let import = format!(r#"(import "chimera" "{name}" (func $m (param {params}) (result f64)))"#);
     let body = format!(
@@ -113,10 +120,8 @@ fn math_equals_cpython() {
             continue;
         };
         let module = runtime.compile(&text(name, arity)).unwrap();
-        let image: Vec<u8> = bytes
-            .chunks_exact(8 * arity)
-            .flat_map(|row| [row, &[0; 8]].concat())
-            .collect();
+        let image: Vec<u8> =
+            bytes.chunks_exact(8 * arity).flat_map(|row| [row, &[0; 8]].concat()).collect();
         let outcome = runtime
             .run(
                 &Job {
@@ -139,12 +144,7 @@ fn math_equals_cpython() {
             .unwrap();
         assert_eq!(outcome.results.len(), n, "{name}: {:?}", outcome.status);
         let mut n_compared = 0;
-        for (i, (got, row)) in outcome
-            .results
-            .iter()
-            .zip(expected.chunks_exact(16))
-            .enumerate()
-        {
+        for (i, (got, row)) in outcome.results.iter().zip(expected.chunks_exact(16)).enumerate() {
             if row[..8] == 1.0_f64.to_le_bytes() {
                 let wanted = canonical_bits(u64::from_le_bytes(row[8..].try_into().unwrap()));
                 let input = &values[i * arity..(i + 1) * arity];
@@ -152,10 +152,7 @@ fn math_equals_cpython() {
                 n_compared += 1;
             }
         }
-        assert!(
-            n_compared > n / 10,
-            "{name}: only {n_compared} of {n} inputs are in the domain"
-        );
+        assert!(n_compared > n / 10, "{name}: only {n_compared} of {n} inputs are in the domain");
         println!("{name}: {n_compared} of {n} inputs compared, all equal");
     }
 }

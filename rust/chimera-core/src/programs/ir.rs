@@ -151,23 +151,55 @@ pub enum Logic {
 #[allow(missing_docs, reason = "each variant is the Python function of the same name")]
 pub enum Intrinsic {
     // builtins on int or float (one type for all arguments)
-    Abs, Min, Max,
+    Abs,
+    Min,
+    Max,
     // builtin: float -> int, half to even
     Round,
     // math: float -> int
-    Floor, Ceil, Trunc,
+    Floor,
+    Ceil,
+    Trunc,
     // math: float -> float, exact in IEEE arithmetic
-    Sqrt, Fabs,
+    Sqrt,
+    Fabs,
     // math: float -> float, the platform's own libm
-    Exp, Exp2, Expm1, Log, Log2, Log10, Log1p,
-    Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh,
-    Erf, Erfc, Cbrt, Degrees, Radians,
+    Exp,
+    Exp2,
+    Expm1,
+    Log,
+    Log2,
+    Log10,
+    Log1p,
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
+    Erf,
+    Erfc,
+    Cbrt,
+    Degrees,
+    Radians,
     // math: (float, float) -> float
-    Atan2, Fmod, Copysign, MathPow,
+    Atan2,
+    Fmod,
+    Copysign,
+    MathPow,
     // math: float -> bool
-    IsNan, IsInf, IsFinite,
+    IsNan,
+    IsInf,
+    IsFinite,
     // math: ints -> int
-    Gcd, Isqrt,
+    Gcd,
+    Isqrt,
 }
 
 /// An expression.

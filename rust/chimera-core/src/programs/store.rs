@@ -35,8 +35,7 @@ pub fn save(program: &Program, spans: &[FunctionSpan]) -> Result<Vec<u8>> {
 /// [`Error::State`] when the bytes are truncated, changed, or of another version.
 pub fn load(data: &[u8]) -> Result<(Program, Vec<FunctionSpan>)> {
     let rest = data.strip_prefix(MAGIC).ok_or_else(|| state("no such format".into()))?;
-    let (sum, body) =
-        rest.split_at_checked(32).ok_or_else(|| state("it is truncated".into()))?;
+    let (sum, body) = rest.split_at_checked(32).ok_or_else(|| state("it is truncated".into()))?;
     if sum != Sha256::digest(body).as_slice() {
         return Err(state("its checksum does not match".into()));
     }

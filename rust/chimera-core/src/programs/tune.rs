@@ -211,6 +211,21 @@ pub fn with_parameters(program: &Program, values: &[f64]) -> Result<Program> {
     Ok(map_numbers(program, &mut |old| rest.next().map_or(old, |value| retyped(old, *value))))
 }
 
+/// The program with every tunable float rounded to significant digits, so that people can read it.
+/// `digits` is clamped to 1..=17.
+#[must_use]
+pub fn rounded(program: &Program, digits: usize) -> Program {
+    let digits = digits.clamp(1, 17);
+    map_numbers(program, &mut |old| match old {
+        Const::Float(value) => {
+            let text = format!("{value:.*e}", digits - 1);
+            // Adding zero makes -0.0 plain.
+            text.parse::<f64>().map_or(old, |value| Const::Float(value + 0.0))
+        }
+        other => other,
+    })
+}
+
 /// The program with each tunable number mapped, in the order of the slots.
 pub(crate) fn map_numbers(program: &Program, f: &mut dyn FnMut(Const) -> Const) -> Program {
     let mut program = program.clone();

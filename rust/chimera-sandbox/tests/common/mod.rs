@@ -85,11 +85,8 @@ pub fn wasm(body: &str) -> Vec<u8> {
 }
 
 pub fn runtime(n_threads: usize, change: impl FnOnce(&mut Limits)) -> Runtime {
-    let mut config = Config {
-        n_threads,
-        ..Config::default()
-    };
-    config.limits.timeout = Duration::from_secs(60);
+    let mut config = Config { n_threads, ..Config::default() };
+    config.limits.timeout = Duration::from_mins(1);
     change(&mut config.limits);
     Runtime::new(config).unwrap()
 }
@@ -100,10 +97,7 @@ pub fn module(runtime: &Runtime) -> Arc<CompiledModule> {
 
 /// Frames of one parameter and one result.
 pub fn frames(parameters: &[i64]) -> Vec<u8> {
-    parameters
-        .iter()
-        .flat_map(|x| [x.to_le_bytes(), [0; 8]].concat())
-        .collect()
+    parameters.iter().flat_map(|x| [x.to_le_bytes(), [0; 8]].concat()).collect()
 }
 
 pub fn job<'a>(module: &'a CompiledModule, entry: &'a str, bytes: &'a [u8]) -> Job<'a> {
@@ -113,12 +107,7 @@ pub fn job<'a>(module: &'a CompiledModule, entry: &'a str, bytes: &'a [u8]) -> J
         module,
         entry,
         parameters: None,
-        image: Image {
-            base: BASE,
-            bytes,
-            frame: BASE,
-            end,
-        },
+        image: Image { base: BASE, bytes, frame: BASE, end },
         n_params: 1,
         results: &[SlotKind::Bits],
         n_frames,
@@ -128,8 +117,5 @@ pub fn job<'a>(module: &'a CompiledModule, entry: &'a str, bytes: &'a [u8]) -> J
 
 /// An outcome without its wall clock time.
 pub fn timeless(outcome: &Outcome) -> Outcome {
-    Outcome {
-        elapsed_ns: 0,
-        ..outcome.clone()
-    }
+    Outcome { elapsed_ns: 0, ..outcome.clone() }
 }

@@ -1,9 +1,9 @@
 //! Expressions with as few parentheses as Python's precedence allows.
 
 use super::super::ir::{
-    Binary, Comparison, Comprehension, Const, Expr, Fold, FoldSource, Iter, Logic, Unary,
+    Binary, Comparison, Comprehension, Const, Expr, Fold, FoldSource, Intrinsic, Iter, Logic, Unary,
 };
-use super::super::types::Scalar;
+use super::super::types::{Scalar, Type};
 use super::constant;
 use super::statements::Printer;
 
@@ -93,12 +93,18 @@ impl Printer<'_> {
             Expr::Parameter(slot, _) => format!("PARAMETER[{slot}]"),
             Expr::Local(id) => self.local(*id),
             Expr::Global(id) => self.global(*id),
-            Expr::Table(id, index) => format!("{}[{}]", self.global(*id), self.expression(index)),
+            Expr::Table(id, index) => {
+                format!("{}[{}]", self.global(*id), self.expression(as_int(index)))
+            }
             Expr::TableLen(id) => format!("len({})", self.global(*id)),
-            Expr::Promote(_, inner) => self.expr(inner, least),
+            // Only operators and calls promote by themselves; elsewhere it must be said.
+            Expr::Promote(scalar, inner) => {
+                format!("{}({})", scalar.name(), self.expression(inner))
+            }
             Expr::Unary(op, operand) => self.unary(*op, operand, least),
             Expr::Binary(op, lhs, rhs) => {
                 let (symbol, level) = binary(*op);
+                let (lhs, rhs) = self.operands(*op, lhs, rhs);
                 let (left, right) = if *op == Binary::Pow {
                     // `**` binds tighter than a sign on its left, looser on its right.
                     (self.expr(lhs, ATOM), self.expr(rhs, SIGN))
@@ -119,7 +125,8 @@ impl Printer<'_> {
             }
             Expr::Logic(op, lhs, rhs) => {
                 let (word, level) = logic(*op);
-                let text = format!("{} {word} {}", self.expr(lhs, level + 1), self.expr(rhs, level));
+                let text =
+                    format!("{} {word} {}", self.expr(lhs, level + 1), self.expr(rhs, level));
                 bracket(text, level, least)
             }
             Expr::Select { test, then, otherwise } => {
@@ -131,26 +138,53 @@ impl Printer<'_> {
                 );
                 bracket(text, SELECT, least)
             }
-            Expr::Convert(scalar, inner) => format!("{}({})", scalar.name(), self.expression(inner)),
+            Expr::Convert(scalar, inner) => {
+                format!("{}({})", scalar.name(), self.expression(inner))
+            }
             Expr::Intrinsic(intrinsic, args) => {
-                format!("{}({})", intrinsic.python_name(), self.list(args))
+                let args: Vec<_> =
+                    args.iter().map(|arg| self.expression(argument(*intrinsic, arg))).collect();
+                format!("{}({})", intrinsic.python_name(), args.join(", "))
             }
             Expr::Call(id, args) => format!("{}({})", self.function_name(*id), self.list(args)),
             Expr::Index(list, index) => {
-                format!("{}[{}]", self.expr(list, ATOM), self.expression(index))
+                format!("{}[{}]", self.expr(list, ATOM), self.expression(as_int(index)))
             }
             Expr::Len(list) => format!("len({})", self.expression(list)),
             Expr::List(_, elements) => format!("[{}]", self.list(elements)),
             Expr::Repeat(value, count) => {
-                let text =
-                    format!("[{}] * {}", self.expression(value), self.expr(count, PRODUCT + 1));
+                let text = format!(
+                    "[{}] * {}",
+                    self.expression(value),
+                    self.expr(as_int(count), PRODUCT + 1)
+                );
                 bracket(text, PRODUCT, least)
             }
             Expr::Copy(list) => format!("list({})", self.expression(list)),
             Expr::Pop(list) => format!("{}.pop()", self.expr(list, ATOM)),
-            Expr::Comprehension(inner) => format!("[{}]", self.comprehension(inner)),
+            Expr::Comprehension(inner) => {
+                format!("[{}]", self.comprehension(inner, &inner.element))
+            }
             Expr::Fold(fold, source) => self.fold(*fold, source),
         }
+    }
+
+    /// Operands without the promotions that Python makes by itself.
+    pub(super) fn operands<'e>(
+        &self,
+        op: Binary,
+        lhs: &'e Expr,
+        rhs: &'e Expr,
+    ) -> (&'e Expr, &'e Expr) {
+        let scalar = |expr: &Expr| self.ty(expr).and_then(Type::scalar);
+        let (left, right) = (strip(lhs), strip(rhs));
+        let keeps_bool = matches!(op, Binary::BitAnd | Binary::BitOr | Binary::BitXor);
+        let common = match scalar(left).max(scalar(right)) {
+            Some(Scalar::Bool) if !keeps_bool => Some(Scalar::Int),
+            other => other,
+        };
+        // One promotion that is said brings the other operand along.
+        if common == scalar(lhs) { (left, right) } else { (lhs, right) }
     }
 
     fn unary(&self, op: Unary, operand: &Expr, least: u8) -> String {
@@ -163,11 +197,11 @@ impl Printer<'_> {
                     _ => "~",
                 };
                 // A sign before a literal would fold into it when read back.
-                let inner = match strip(operand) {
+                let inner = match operand {
                     Expr::Const(Const::Int(_) | Const::Float(_)) if op == Unary::Neg => {
                         format!("({})", self.expression(operand))
                     }
-                    _ => self.expr(operand, SIGN),
+                    _ => self.expr(as_int(operand), SIGN),
                 };
                 bracket(format!("{symbol}{inner}"), SIGN, least)
             }
@@ -190,13 +224,18 @@ impl Printer<'_> {
         };
         let inner = match source {
             FoldSource::List(list) => self.expression(list),
-            FoldSource::Generator(inner) if tail.is_empty() => self.comprehension(inner),
-            FoldSource::Generator(inner) => format!("({})", self.comprehension(inner)),
+            FoldSource::Generator(inner) => {
+                // The sum of bools is an int.
+                let element =
+                    if fold == Fold::Sum { as_int(&inner.element) } else { &inner.element };
+                let text = self.comprehension(inner, element);
+                if tail.is_empty() { text } else { format!("({text})") }
+            }
         };
         format!("{name}({inner}{tail})")
     }
 
-    fn comprehension(&self, inner: &Comprehension) -> String {
+    fn comprehension(&self, inner: &Comprehension, element: &Expr) -> String {
         let targets: Vec<_> = inner.targets.iter().map(|id| self.local(*id)).collect();
         let condition = inner
             .condition
@@ -204,18 +243,19 @@ impl Printer<'_> {
             .map_or_else(String::new, |test| format!(" if {}", self.test_at(test, OR)));
         format!(
             "{} for {} in {}{condition}",
-            self.expression(&inner.element),
+            self.expression(element),
             targets.join(", "),
-            self.iter(&inner.iter, OR)
+            self.iterated(&inner.iter, OR)
         )
     }
 
     /// What a loop runs over; `least` as for expressions.
-    pub(super) fn iter(&self, iter: &Iter, least: u8) -> String {
+    pub(super) fn iterated(&self, iter: &Iter, least: u8) -> String {
         match iter {
             Iter::Range { start, stop, step } => {
-                let one = **step == Expr::int(1);
-                if one && **start == Expr::int(0) {
+                let (start, stop, step) = (as_int(start), as_int(stop), as_int(step));
+                let one = *step == Expr::int(1);
+                if one && *start == Expr::int(0) {
                     format!("range({})", self.expression(stop))
                 } else if one {
                     format!("range({}, {})", self.expression(start), self.expression(stop))
@@ -229,6 +269,25 @@ impl Printer<'_> {
             Iter::Zip(lists) => format!("zip({})", self.list(lists)),
             Iter::Table(id) => self.global(*id),
         }
+    }
+}
+
+/// The expression without an int promotion, in a place that takes a bool for an int.
+fn as_int(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Promote(Scalar::Int, inner) => inner,
+        other => other,
+    }
+}
+
+/// An argument without the promotion that the function makes by itself. `round` and its like keep
+/// theirs: of an int they are that int. `min` and `max` take no bools.
+fn argument(intrinsic: Intrinsic, arg: &Expr) -> &Expr {
+    use Intrinsic as I;
+    match intrinsic {
+        I::Min | I::Max | I::Round | I::Floor | I::Ceil | I::Trunc => arg,
+        I::Abs | I::Gcd | I::Isqrt => as_int(arg),
+        _ => strip(arg),
     }
 }
 

@@ -173,7 +173,11 @@ pub fn constant(value: Const) -> String {
         Const::Int(value) => value.to_string(),
         Const::Float(value) if value.is_nan() => "math.nan".to_owned(),
         Const::Float(value) if value.is_infinite() => {
-            if value > 0.0 { "math.inf".to_owned() } else { "-math.inf".to_owned() }
+            if value > 0.0 {
+                "math.inf".to_owned()
+            } else {
+                "-math.inf".to_owned()
+            }
         }
         Const::Float(value) if value.to_bits() == std::f64::consts::PI.to_bits() => {
             "math.pi".to_owned()

@@ -1,9 +1,10 @@
 //! Names of locals as printed, and which module constants a body reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::ir::{
-    Comprehension, Expr, FoldSource, Function, GlobalId, Iter, LocalId, Stmt, StmtKind, TupleSource,
+    Comprehension, Expr, FoldSource, Function, GlobalId, Iter, LocalId, Program, Stmt, StmtKind,
+    TupleSource,
 };
 
 /// Calls `each` on every direct child expression.
@@ -30,7 +31,9 @@ pub(super) fn children<'a>(expr: &'a Expr, each: &mut dyn FnMut(&'a Expr)) {
         }
         Expr::Compare(first, rest) => {
             each(first);
-            rest.iter().for_each(|(_, operand)| each(operand));
+            for (_, operand) in rest {
+                each(operand);
+            }
         }
         Expr::Select { test, then, otherwise } => {
             each(test);
@@ -151,21 +154,22 @@ pub(super) fn globals_in(body: &[Stmt], used: &mut BTreeSet<GlobalId>) {
 }
 
 /// A printed name for every local: comprehension targets may share theirs, other locals may not.
-pub(super) fn local_names(function: &Function) -> Vec<String> {
+/// None hides a constant that the function reads, a function that it calls, or `math`.
+pub(super) fn local_names(program: &Program, function: &Function) -> Vec<String> {
     let mut targets = BTreeSet::new();
     visit(&function.body, &mut |_| {}, &mut |expr| {
         if let Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) = expr {
             targets.extend(inner.targets.iter().copied());
         }
     });
-    let mut taken: BTreeMap<String, ()> = BTreeMap::new();
+    let mut taken = outer_names(program, function);
     let mut names = vec![String::new(); function.locals.len()];
-    let ids = 0..function.locals.len() as u32;
+    let ids = 0..u32::try_from(function.locals.len()).unwrap_or(u32::MAX);
     let (inner, outer): (Vec<_>, Vec<_>) = ids.map(LocalId).partition(|id| targets.contains(id));
     for id in outer {
         if let (Some(local), Some(name)) = (function.local(id), names.get_mut(id.0 as usize)) {
             *name = unused(&local.name, &taken);
-            taken.insert(name.clone(), ());
+            taken.insert(name.clone());
         }
     }
     for id in inner {
@@ -173,18 +177,47 @@ pub(super) fn local_names(function: &Function) -> Vec<String> {
             *name = unused(&local.name, &taken);
         }
     }
-    separate_nested(function, &mut names);
+    separate_nested(function, &mut names, &taken);
     names
 }
 
-fn unused(base: &str, taken: &BTreeMap<String, ()>) -> String {
-    if !taken.contains_key(base) {
+/// Names of the module that the printed body mentions.
+fn outer_names(program: &Program, function: &Function) -> BTreeSet<String> {
+    let mut globals = BTreeSet::new();
+    globals_in(&function.body, &mut globals);
+    let mut names: BTreeSet<String> =
+        globals.into_iter().filter_map(|id| Some(program.global(id)?.name.clone())).collect();
+    names.insert("math".to_owned());
+    let mut called = BTreeSet::new();
+    visit(
+        &function.body,
+        &mut |stmt| match stmt {
+            StmtKind::CallNothing(id, _)
+            | StmtKind::ReturnCall(id, _)
+            | StmtKind::Unpack { value: TupleSource::Call(id, _), .. } => {
+                called.insert(*id);
+            }
+            _ => {}
+        },
+        &mut |_| {},
+    );
+    visit(&function.body, &mut |_| {}, &mut |expr| {
+        if let Expr::Call(id, _) = expr {
+            called.insert(*id);
+        }
+    });
+    names.extend(called.into_iter().filter_map(|id| Some(program.function(id)?.name.clone())));
+    names
+}
+
+fn unused(base: &str, taken: &BTreeSet<String>) -> String {
+    if !taken.contains(base) {
         return base.to_owned();
     }
     let mut n = 2;
     loop {
         let name = format!("{base}_{n}");
-        if !taken.contains_key(&name) {
+        if !taken.contains(&name) {
             return name;
         }
         n += 1;
@@ -192,29 +225,30 @@ fn unused(base: &str, taken: &BTreeMap<String, ()>) -> String {
 }
 
 /// A comprehension inside another must not re-use the outer one's names.
-fn separate_nested(function: &Function, names: &mut [String]) {
-    fn walk(expr: &Expr, outer: &mut Vec<LocalId>, names: &mut [String]) {
+fn separate_nested(function: &Function, names: &mut [String], taken: &BTreeSet<String>) {
+    fn walk(expr: &Expr, outer: &mut Vec<LocalId>, names: &mut [String], taken: &BTreeSet<String>) {
         let mut depth = 0;
         if let Expr::Comprehension(inner) | Expr::Fold(_, FoldSource::Generator(inner)) = expr {
             for id in &inner.targets {
-                let clash = outer.iter().any(|other| {
-                    other != id && names.get(other.0 as usize) == names.get(id.0 as usize)
-                });
-                if clash {
+                let of = |id: &LocalId| names.get(id.0 as usize).cloned().unwrap_or_default();
+                let others: BTreeSet<String> =
+                    outer.iter().filter(|other| *other != id).map(of).collect();
+                if others.contains(&of(id)) {
+                    let all = &others | taken;
                     if let Some(name) = names.get_mut(id.0 as usize) {
-                        *name = format!("{name}_{}", id.0);
+                        *name = unused(name, &all);
                     }
                 }
                 outer.push(*id);
                 depth += 1;
             }
         }
-        children(expr, &mut |child| walk(child, outer, names));
+        children(expr, &mut |child| walk(child, outer, names, taken));
         outer.truncate(outer.len() - depth);
     }
     let mut roots = Vec::new();
     visit(&function.body, &mut |_| {}, &mut |expr| roots.push(expr));
     for root in roots {
-        walk(root, &mut Vec::new(), names);
+        walk(root, &mut Vec::new(), names, taken);
     }
 }

@@ -1,8 +1,11 @@
 //! Statements and functions.
 
 use super::super::ir::{
-    Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, TupleSource,
+    Binary, Block, Expr, Function, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind,
+    TupleSource,
 };
+use super::super::order;
+use super::super::types::Type;
 use super::expressions::augmented;
 use super::names::local_names;
 use super::wrap::{WIDTH, wrap};
@@ -16,11 +19,15 @@ pub(super) struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     pub(super) fn new(program: &'a Program, function: &'a Function) -> Self {
-        Self { program, function, names: local_names(function) }
+        Self { program, function, names: local_names(program, function) }
     }
 
     pub(super) fn local(&self, id: LocalId) -> String {
         self.names.get(id.0 as usize).cloned().unwrap_or_else(|| format!("local_{}", id.0))
+    }
+
+    pub(super) fn ty(&self, expr: &Expr) -> Option<Type> {
+        expr.ty(self.program, self.function)
     }
 
     pub(super) fn global(&self, id: GlobalId) -> String {
@@ -74,7 +81,7 @@ impl<'a> Printer<'a> {
                 return;
             }
             StmtKind::For { targets, iter, body, orelse } => {
-                let head = format!("for {} in {}:", self.locals(targets), self.iter(iter, 1));
+                let head = format!("for {} in {}:", self.locals(targets), self.iterated(iter, 1));
                 self.looped(&head, body, orelse, indent, out);
                 return;
             }
@@ -87,11 +94,11 @@ impl<'a> Printer<'a> {
         match kind {
             StmtKind::Assign { target, value } => {
                 let place = Expr::Local(*target);
-                self.assignment(&place, value).unwrap_or_else(|| match (value, self.function.local(*target)) {
-                    (Expr::List(_, elements), Some(local)) if elements.is_empty() => {
-                        format!("{}: {} = []", self.local(*target), local.ty.annotation())
-                    }
-                    _ => format!("{} = {}", self.local(*target), self.expression(value)),
+                self.assignment(&place, value).unwrap_or_else(|| {
+                    let hint = self.function.local(*target).filter(|_| needs_type(value));
+                    let hint = hint
+                        .map_or_else(String::new, |local| format!(": {}", local.ty.annotation()));
+                    format!("{}{hint} = {}", self.local(*target), self.expression(value))
                 })
             }
             StmtKind::Unpack { targets, value } => {
@@ -101,6 +108,7 @@ impl<'a> Printer<'a> {
                         format!("{}({})", self.function_name(*id), self.list(args))
                     }
                     TupleSource::Divmod(lhs, rhs) => {
+                        let (lhs, rhs) = self.operands(Binary::FloorDiv, lhs, rhs);
                         format!("divmod({}, {})", self.expression(lhs), self.expression(rhs))
                     }
                 };
@@ -135,9 +143,15 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// `place op= value` when the value is `place op value`.
+    /// `place op= value` when the value is `place op value` and Python evaluates it alike.
     fn assignment(&self, place: &Expr, value: &Expr) -> Option<String> {
         let Expr::Binary(op, lhs, rhs) = value else { return None };
+        if let Expr::Index(list, index) = place {
+            if !order::is_augmentable(list, index, rhs) {
+                return None;
+            }
+        }
+        let rhs = self.operands(*op, lhs, rhs).1;
         (**lhs == *place).then(|| {
             format!("{} {}= {}", self.expression(place), augmented(*op), self.expression(rhs))
         })
@@ -177,9 +191,28 @@ impl<'a> Printer<'a> {
     }
 }
 
+/// Whether the type of a list shows only in its annotation, because an empty list decides it.
+fn needs_type(expr: &Expr) -> bool {
+    match expr {
+        Expr::List(_, elements) => elements.first().is_none_or(needs_type),
+        Expr::Comprehension(inner) => needs_type(&inner.element),
+        Expr::Select { then, .. } => needs_type(then),
+        _ => false,
+    }
+}
+
 fn docstring(doc: &str) -> String {
-    let escaped = doc.replace('\\', "\\\\").replace("\"\"\"", "\\\"\\\"\\\"");
-    let escaped =
-        if escaped.ends_with('"') { format!("{}\\\"", &escaped[..escaped.len() - 1]) } else { escaped };
+    let mut escaped = String::with_capacity(doc.len());
+    let mut rest = doc.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '\\' => escaped.push_str("\\\\"),
+            '\r' => escaped.push_str("\\r"),
+            '\0' => escaped.push_str("\\x00"),
+            // A quote before another one, or at the end, could close the docstring.
+            '"' if matches!(rest.peek(), None | Some('"')) => escaped.push_str("\\\""),
+            other => escaped.push(other),
+        }
+    }
     format!("    \"\"\"{escaped}\"\"\"\n")
 }

@@ -39,10 +39,10 @@ fn split(line: &str) -> (&str, &str, &str) {
             return (keyword, value, tail);
         }
     }
-    if let Some(at) = top_level(body, &[" = "]).first() {
-        if let (Some(head), Some(value)) = (body.get(..at + 3), body.get(at + 3..)) {
-            return (head, value, tail);
-        }
+    if let Some(at) = top_level(body, &[" = "]).first()
+        && let (Some(head), Some(value)) = (body.get(..at + 3), body.get(at + 3..))
+    {
+        return (head, value, tail);
     }
     (body, "", tail)
 }

@@ -52,7 +52,12 @@ impl Module<'_> {
             return Ok(ty);
         }
         let got = text(self.source, expr).to_owned();
-        self.refuse(expr.range(), "annotation", format!("`{got}` is not a type of the subset"), HELP)
+        self.refuse(
+            expr.range(),
+            "annotation",
+            format!("`{got}` is not a type of the subset"),
+            HELP,
+        )
     }
 
     pub(super) fn returns(&mut self, expr: &ast::Expr) -> Lowered<Returns> {

@@ -12,17 +12,22 @@ use super::{Lowered, Lowering, Typed, text};
 impl Lowering<'_, '_> {
     /// A call in a place that needs one value.
     pub(super) fn call(&mut self, call: &ast::ExprCall) -> Lowered<Typed> {
-        if let ast::Expr::Attribute(method) = &*call.func {
-            if self.module.math_member(&call.func).is_none() {
-                return self.method(call, method);
-            }
+        if let ast::Expr::Attribute(method) = &*call.func
+            && self.module.math_member(&call.func).is_none()
+        {
+            return self.method(call, method);
         }
         if let Some(member) = self.module.math_member(&call.func).map(str::to_owned) {
             self.no_keywords(call)?;
             return self.math(call, &member);
         }
         let ast::Expr::Name(name) = &*call.func else {
-            return self.refuse(call.func.range(), "call", "only named functions can be called", "write a top-level function");
+            return self.refuse(
+                call.func.range(),
+                "call",
+                "only named functions can be called",
+                "write a top-level function",
+            );
         };
         if self.module.is_function(name.id.as_str()) {
             let (id, args, returns) = self.user_call(call, name.id.as_str())?;
@@ -103,7 +108,9 @@ impl Lowering<'_, '_> {
     fn arg<'a>(&mut self, call: &'a ast::ExprCall, idx: usize) -> Lowered<&'a ast::Expr> {
         match call.arguments.args.get(idx) {
             Some(arg) => Ok(arg),
-            None => self.refuse(call.range(), "call", "lacks an argument", "see the subset reference"),
+            None => {
+                self.refuse(call.range(), "call", "lacks an argument", "see the subset reference")
+            }
         }
     }
 
@@ -159,14 +166,21 @@ impl Lowering<'_, '_> {
                 let (lhs, rhs) = (self.expr(lhs)?, self.expr(rhs)?);
                 self.arithmetic(call.range(), ast::Operator::Pow, lhs, rhs)
             }
-            "divmod" => self.refuse(call.range(), "divmod", "returns a tuple", "unpack it: `q, r = divmod(a, b)`"),
+            "divmod" => self.refuse(
+                call.range(),
+                "divmod",
+                "returns a tuple",
+                "unpack it: `q, r = divmod(a, b)`",
+            ),
             "range" | "enumerate" | "zip" | "reversed" => self.refuse(
                 call.range(),
                 name.to_owned(),
                 "can only be iterated by a for loop or comprehension",
                 "write `for i in ...`",
             ),
-            "print" => self.refuse(call.range(), "print", "has no place in compiled code", "remove it"),
+            "print" => {
+                self.refuse(call.range(), "print", "has no place in compiled code", "remove it")
+            }
             "sorted" => self.refuse(
                 call.range(),
                 "sorted",
@@ -190,7 +204,9 @@ impl Lowering<'_, '_> {
                 self.float_arg(arg.range(), value)
                     .map(|value| Expr::Intrinsic(Intrinsic::Log, vec![value]))
             });
-            let (Some(x), Some(base)) = (logs.next(), logs.next()) else { return Err(super::Refused) };
+            let (Some(x), Some(base)) = (logs.next(), logs.next()) else {
+                return Err(super::Refused);
+            };
             let expr = Expr::Binary(Binary::TrueDiv, Box::new(x?), Box::new(base?));
             return Ok(Typed::new(expr, Type::FLOAT));
         }
@@ -229,12 +245,13 @@ impl Lowering<'_, '_> {
             values.push((arg.range(), self.expr(arg)?));
         }
         // round, floor, ceil and trunc of an int are that int.
-        if matches!(intrinsic, Intrinsic::Round | Intrinsic::Floor | Intrinsic::Ceil | Intrinsic::Trunc) {
-            if let [(_, value)] = values.as_slice() {
-                if matches!(value.ty, Type::INT | Type::BOOL) {
-                    return Ok(Typed::new(promote(value.clone(), Scalar::Int), Type::INT));
-                }
-            }
+        if matches!(
+            intrinsic,
+            Intrinsic::Round | Intrinsic::Floor | Intrinsic::Ceil | Intrinsic::Trunc
+        ) && let [(_, value)] = values.as_slice()
+            && matches!(value.ty, Type::INT | Type::BOOL)
+        {
+            return self.convert(call.range(), Scalar::Int, value.clone());
         }
         let mut args = Vec::with_capacity(values.len());
         let mut first = Scalar::Float;
@@ -290,8 +307,7 @@ impl Lowering<'_, '_> {
     fn fold(&mut self, call: &ast::ExprCall, fold: Fold) -> Lowered<Typed> {
         let name = text(self.module.source, &*call.func).to_owned();
         let fold = match (fold, call.arguments.args.get(1)) {
-            (Fold::Sum, Some(ast::Expr::NumberLiteral(start)))
-                if matches!(start.value, ast::Number::Float(value) if value.to_bits() == 0) =>
+            (Fold::Sum, Some(ast::Expr::NumberLiteral(start))) if matches!(start.value, ast::Number::Float(value) if value.to_bits() == 0) =>
             {
                 self.count(call, &name, 2, 2)?;
                 Fold::SumFromZero
@@ -302,17 +318,14 @@ impl Lowering<'_, '_> {
             }
         };
         let arg = self.arg(call, 0)?;
-        let (source, element) = match arg {
-            ast::Expr::Generator(generator) => {
-                let (inner, element) =
-                    self.comprehension(&generator.elt, &generator.generators, generator.range)?;
-                (FoldSource::Generator(Box::new(inner)), element)
-            }
-            _ => {
-                let list = self.list_value(arg)?;
-                let element = list.ty.element().unwrap_or(Type::INT);
-                (FoldSource::List(Box::new(list.expr)), element)
-            }
+        let (source, element) = if let ast::Expr::Generator(generator) = arg {
+            let (inner, element) =
+                self.comprehension(&generator.elt, &generator.generators, generator.range, None)?;
+            (FoldSource::Generator(Box::new(inner)), element)
+        } else {
+            let list = self.list_value(arg)?;
+            let element = list.ty.element().unwrap_or(Type::INT);
+            (FoldSource::List(Box::new(list.expr)), element)
         };
         self.typed_fold(call.range(), fold, source, element)
     }
@@ -325,18 +338,28 @@ impl Lowering<'_, '_> {
         element: Type,
     ) -> Lowered<Typed> {
         let Some(scalar) = element.scalar() else {
-            return self.refuse(at, "reduction", "of rows is outside the subset", "reduce each row");
+            return self.refuse(
+                at,
+                "reduction",
+                "of rows is outside the subset",
+                "reduce each row",
+            );
         };
         let (source, scalar) = match (fold, scalar) {
             (Fold::Any | Fold::All, Scalar::Int | Scalar::Float) => {
-                (self.each(source, element, |e| truth_of(e)), Scalar::Bool)
+                (self.each(source, element, truth_of), Scalar::Bool)
             }
             (Fold::Sum | Fold::SumFromZero, Scalar::Bool) => {
                 let int = |e| Expr::Promote(Scalar::Int, Box::new(e));
                 (self.each(source, element, int), Scalar::Int)
             }
             (Fold::Min | Fold::Max, Scalar::Bool) => {
-                return self.refuse(at, "reduction", "min and max of bools", "use all(...) or any(...)");
+                return self.refuse(
+                    at,
+                    "reduction",
+                    "min and max of bools",
+                    "use all(...) or any(...)",
+                );
             }
             (_, scalar) => (source, scalar),
         };
@@ -366,7 +389,12 @@ impl Lowering<'_, '_> {
                 let list = self.list_value(&method.value)?;
                 Ok(Typed::new(Expr::Copy(Box::new(list.expr)), list.ty))
             }
-            "append" => self.refuse(call.range(), "append", "returns nothing", "write it as a statement of its own"),
+            "append" => self.refuse(
+                call.range(),
+                "append",
+                "returns nothing",
+                "write it as a statement of its own",
+            ),
             _ => self.refuse(
                 call.range(),
                 format!("method {name}"),

@@ -14,6 +14,7 @@ impl Lowering<'_, '_> {
         element: &ast::Expr,
         generators: &[ast::Comprehension],
         at: TextRange,
+        wanted: Option<Type>,
     ) -> Lowered<(Comprehension, Type)> {
         let [generator] = generators else {
             return self.refuse(
@@ -26,11 +27,14 @@ impl Lowering<'_, '_> {
         if generator.is_async {
             return self.refuse(at, "async comprehension", "cannot be compiled", "use plain `for`");
         }
-        let (iter, types) = self.iter(&generator.iter)?;
+        let (iter, types) = self.iterated(&generator.iter)?;
         let names = self.target_names(&generator.target, types.len())?;
+        for name in &names {
+            self.module.check_name(name, &format!("`{name}`"), generator.target.range());
+        }
         let Some(scope) = self.scope.as_ref() else { return Err(Refused) };
         let before: Vec<_> =
-            names.iter().map(|name| (name.clone(), scope.get(name).cloned())).collect();
+            names.iter().map(|name| (name.clone(), scope.get(name).copied())).collect();
         let targets: Vec<_> =
             names.iter().zip(&types).map(|(name, ty)| self.fresh(name, *ty)).collect();
         if let Some(scope) = self.scope.as_mut() {
@@ -38,7 +42,7 @@ impl Lowering<'_, '_> {
                 scope.bind(name, *id, *ty);
             }
         }
-        let inner = self.comprehension_body(element, generator);
+        let inner = self.comprehension_body(element, generator, wanted);
         if let Some(scope) = self.scope.as_mut() {
             for (name, binding) in before {
                 scope.restore(&name, binding);
@@ -52,6 +56,7 @@ impl Lowering<'_, '_> {
         &mut self,
         element: &ast::Expr,
         generator: &ast::Comprehension,
+        wanted: Option<Type>,
     ) -> Lowered<(Option<Expr>, Typed)> {
         let mut conditions = Vec::with_capacity(generator.ifs.len());
         for test in &generator.ifs {
@@ -61,7 +66,7 @@ impl Lowering<'_, '_> {
             .into_iter()
             .rev()
             .reduce(|right, left| Expr::Logic(Logic::And, Box::new(left), Box::new(right)));
-        let element = self.expr(element)?;
+        let element = self.expr_as(element, wanted)?;
         Ok((condition, element))
     }
 
@@ -92,7 +97,7 @@ impl Lowering<'_, '_> {
 
     /// `list(range(...))`.
     pub(super) fn list_of_range(&mut self, range: &ast::Expr) -> Lowered<Typed> {
-        let (iter, _) = self.iter(range)?;
+        let (iter, _) = self.iterated(range)?;
         let target = self.fresh("i", Type::INT);
         let inner = Comprehension {
             targets: vec![target],

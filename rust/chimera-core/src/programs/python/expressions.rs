@@ -39,7 +39,7 @@ impl Lowering<'_, '_> {
         self.expr_as(expr, None)
     }
 
-    /// Lower with a type in mind; it only matters for the empty list.
+    /// Lower with a type in mind; it only matters for empty lists inside.
     pub(super) fn expr_as(&mut self, expr: &ast::Expr, wanted: Option<Type>) -> Lowered<Typed> {
         match expr {
             ast::Expr::BooleanLiteral(literal) => {
@@ -51,12 +51,14 @@ impl Lowering<'_, '_> {
             ast::Expr::BinOp(binary) => self.binary(binary),
             ast::Expr::BoolOp(logic) => self.logic(logic),
             ast::Expr::Compare(compare) => self.compare(compare),
-            ast::Expr::If(select) => self.select(select),
+            ast::Expr::If(select) => self.select(select, wanted),
             ast::Expr::Call(call) => self.call(call),
             ast::Expr::Subscript(subscript) => self.subscript(subscript),
             ast::Expr::List(list) => self.list(list, wanted),
             ast::Expr::ListComp(inner) => {
-                let (inner, element) = self.comprehension(&inner.elt, &inner.generators, inner.range)?;
+                let wanted = wanted.and_then(Type::element);
+                let (inner, element) =
+                    self.comprehension(&inner.elt, &inner.generators, inner.range, wanted)?;
                 let Some(ty) = element.list_of() else {
                     return self.refuse(
                         expr.range(),
@@ -94,15 +96,18 @@ impl Lowering<'_, '_> {
                     "write a float, or a smaller integer",
                 ),
             },
-            ast::Number::Complex { .. } => {
-                self.refuse(literal.range, "complex number", "is outside the subset", "use two floats")
-            }
+            ast::Number::Complex { .. } => self.refuse(
+                literal.range,
+                "complex number",
+                "is outside the subset",
+                "use two floats",
+            ),
         }
     }
 
     fn name(&mut self, name: &ast::ExprName) -> Lowered<Typed> {
         let key = name.id.as_str();
-        let found = self.scope.as_ref().and_then(|scope| scope.get(key)).cloned();
+        let found = self.scope.as_ref().and_then(|scope| scope.get(key)).copied();
         match found {
             Some(Binding::Definite(id, ty)) => return Ok(Typed::new(Expr::Local(id), ty)),
             Some(Binding::Maybe(..)) => {
@@ -144,7 +149,9 @@ impl Lowering<'_, '_> {
                 _ => self.refuse(
                     name.range,
                     "module constant",
-                    format!("the table `{key}` can only be indexed, iterated, or measured with len"),
+                    format!(
+                        "the table `{key}` can only be indexed, iterated, or measured with len"
+                    ),
                     format!("write `{key}[i]`"),
                 ),
             };
@@ -163,19 +170,16 @@ impl Lowering<'_, '_> {
 
     /// Lower where only truth matters: any scalar or list becomes a bool.
     pub(super) fn test(&mut self, expr: &ast::Expr) -> Lowered<Expr> {
-        match expr {
-            ast::Expr::BoolOp(logic) => {
-                let op = logic_op(logic.op);
-                let mut operands = Vec::with_capacity(logic.values.len());
-                for value in &logic.values {
-                    operands.push(self.test(value)?);
-                }
-                Ok(fold_logic(op, operands))
+        if let ast::Expr::BoolOp(logic) = expr {
+            let op = logic_op(logic.op);
+            let mut operands = Vec::with_capacity(logic.values.len());
+            for value in &logic.values {
+                operands.push(self.test(value)?);
             }
-            _ => {
-                let value = self.expr(expr)?;
-                Ok(truth(value))
-            }
+            Ok(fold_logic(op, operands))
+        } else {
+            let value = self.expr(expr)?;
+            Ok(truth(value))
         }
     }
 
@@ -198,9 +202,9 @@ impl Lowering<'_, '_> {
         Ok(Typed::new(fold_logic(op, operands), ty.unwrap_or(Type::BOOL)))
     }
 
-    fn select(&mut self, select: &ast::ExprIf) -> Lowered<Typed> {
+    fn select(&mut self, select: &ast::ExprIf, wanted: Option<Type>) -> Lowered<Typed> {
         let test = self.test(&select.test)?;
-        let then = self.expr(&select.body)?;
+        let then = self.expr_as(&select.body, wanted)?;
         let otherwise = self.expr_as(&select.orelse, Some(then.ty))?;
         if then.ty != otherwise.ty {
             return self.refuse(
@@ -306,7 +310,13 @@ impl Lowering<'_, '_> {
         self.mismatch(expr.range(), value.ty, ty, what)
     }
 
-    pub(super) fn mismatch<T>(&mut self, at: TextRange, got: Type, ty: Type, what: &str) -> Lowered<T> {
+    pub(super) fn mismatch<T>(
+        &mut self,
+        at: TextRange,
+        got: Type,
+        ty: Type,
+        what: &str,
+    ) -> Lowered<T> {
         let help = match ty {
             Type::Scalar(scalar) => {
                 format!("convert with {}(...), or write 0.0 instead of 0", scalar.name())
@@ -320,8 +330,9 @@ impl Lowering<'_, '_> {
     fn list(&mut self, list: &ast::ExprList, wanted: Option<Type>) -> Lowered<Typed> {
         let mut elements = Vec::with_capacity(list.elts.len());
         let mut element_ty = None;
+        let wanted = wanted.and_then(Type::element);
         for element in &list.elts {
-            let value = self.expr(element)?;
+            let value = self.expr_as(element, element_ty.or(wanted))?;
             if *element_ty.get_or_insert(value.ty) != value.ty {
                 return self.refuse(
                     element.range(),
@@ -332,7 +343,7 @@ impl Lowering<'_, '_> {
             }
             elements.push(value.expr);
         }
-        let element_ty = element_ty.or_else(|| wanted.and_then(Type::element));
+        let element_ty = element_ty.or(wanted);
         let Some(element_ty) = element_ty else {
             return self.refuse(
                 list.range,

@@ -4,6 +4,7 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::super::ir::{Block, Const, Expr, Iter, LocalId, StmtKind};
+use super::super::order;
 use super::super::types::Type;
 use super::calls::{int_literal, is_range};
 use super::scope::{Scope, join};
@@ -18,14 +19,14 @@ pub(super) struct LoopFrame {
 
 impl Lowering<'_, '_> {
     /// What a `for` runs over, and the types it yields.
-    pub(super) fn iter(&mut self, expr: &ast::Expr) -> Lowered<(Iter, Vec<Type>)> {
-        if let ast::Expr::Call(call) = expr {
-            if let ast::Expr::Name(name) = &*call.func {
-                let known = matches!(name.id.as_str(), "range" | "enumerate" | "zip" | "reversed");
-                if known && !self.module.is_function(name.id.as_str()) {
-                    self.no_keywords(call)?;
-                    return self.iter_call(call, name.id.as_str());
-                }
+    pub(super) fn iterated(&mut self, expr: &ast::Expr) -> Lowered<(Iter, Vec<Type>)> {
+        if let ast::Expr::Call(call) = expr
+            && let ast::Expr::Name(name) = &*call.func
+        {
+            let known = matches!(name.id.as_str(), "range" | "enumerate" | "zip" | "reversed");
+            if known && !self.module.is_function(name.id.as_str()) {
+                self.no_keywords(call)?;
+                return self.iter_call(call, name.id.as_str());
             }
         }
         if let Some((id, scalar)) = self.table(expr)? {
@@ -38,7 +39,7 @@ impl Lowering<'_, '_> {
                 elts: tuple.elts.clone(),
                 ctx: tuple.ctx,
             });
-            return self.iter(&list);
+            return self.iterated(&list);
         }
         let list = self.list_value(expr)?;
         let element = list.ty.element().unwrap_or(Type::INT);
@@ -62,6 +63,14 @@ impl Lowering<'_, '_> {
                         "reversed",
                         "of a range with a step is outside the subset",
                         "write the range backwards",
+                    );
+                }
+                if !order::commute(&start, &stop) {
+                    return self.refuse(
+                        at,
+                        "reversed",
+                        "of a range whose bounds change lists is outside the subset",
+                        "assign the bounds to variables first",
                     );
                 }
                 let less = |expr: Expr| match int_literal(&expr).and_then(|v| v.checked_sub(1)) {
@@ -120,7 +129,7 @@ impl Lowering<'_, '_> {
         if stmt.is_async {
             return self.refuse(stmt.range, "async for", "cannot be compiled", "use plain `for`");
         }
-        let (iter, types) = self.iter(&stmt.iter)?;
+        let (iter, types) = self.iterated(&stmt.iter)?;
         let names = self.target_names(&stmt.target, types.len())?;
         let targets: Vec<_> =
             names.iter().zip(&types).map(|(name, ty)| self.slot(name, *ty)).collect();
@@ -188,8 +197,11 @@ impl Lowering<'_, '_> {
         orelse: &[ast::Stmt],
     ) -> Block {
         self.scope = normal;
-        let block =
-            if orelse.is_empty() || self.scope.is_none() { Block::new() } else { self.block(orelse) };
+        let block = if orelse.is_empty() || self.scope.is_none() {
+            Block::new()
+        } else {
+            self.block(orelse)
+        };
         self.scope = join(self.scope.take(), breaks);
         block
     }

@@ -5,6 +5,11 @@
 //! given exactly CPython's meaning is refused with its place, the construct, and what to write
 //! instead. All refusals of a file are reported at once.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "sources are below 4 GiB, so offsets, lines and counts fit 32 bits"
+)]
+
 mod annotations;
 mod calls;
 mod comprehensions;

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
-use super::super::ir::{
-    Const, FunctionId, Global, GlobalId, GlobalValue, Program,
-};
+use super::super::ir::{Const, FunctionId, Global, GlobalId, GlobalValue, Program};
 use super::super::types::{Returns, Type};
 use super::annotations::{is_tunable, last_segment};
 use super::{FunctionSpan, Lowered, Lowering, ParseOptions, Parsed, Refused, text};
@@ -17,8 +15,24 @@ use crate::error::{Diagnostic, Error, Result};
 
 /// Names that compiled functions may call; a local of that name would hide them.
 pub(super) const BUILTINS: [&str; 18] = [
-    "abs", "all", "any", "bool", "divmod", "enumerate", "float", "int", "len", "list", "max", "min",
-    "pow", "range", "reversed", "round", "sum", "zip",
+    "abs",
+    "all",
+    "any",
+    "bool",
+    "divmod",
+    "enumerate",
+    "float",
+    "int",
+    "len",
+    "list",
+    "max",
+    "min",
+    "pow",
+    "range",
+    "reversed",
+    "round",
+    "sum",
+    "zip",
 ];
 
 /// Parameters and result of a function.
@@ -115,13 +129,13 @@ impl<'src> Module<'src> {
                     }
                 }
             }
-            ast::Stmt::ImportFrom(import) => {
-                if import.module.as_ref().is_some_and(|module| module.as_str() == "math") {
-                    for alias in &import.names {
-                        let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                        let member = Imported::MathMember(alias.name.to_string());
-                        self.imports.insert(name.to_string(), member);
-                    }
+            ast::Stmt::ImportFrom(import)
+                if import.module.as_ref().is_some_and(|module| module.as_str() == "math") =>
+            {
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    let member = Imported::MathMember(alias.name.to_string());
+                    self.imports.insert(name.to_string(), member);
                 }
             }
             ast::Stmt::Assign(assign) => {
@@ -212,7 +226,12 @@ impl<'src> Module<'src> {
     pub(super) fn signature(&mut self, def: &ast::StmtFunctionDef) -> Lowered<Signature> {
         let name = def.name.as_str();
         if def.is_async {
-            return self.refuse(def.name.range, "async function", "cannot be compiled", "write a plain `def`");
+            return self.refuse(
+                def.name.range,
+                "async function",
+                "cannot be compiled",
+                "write a plain `def`",
+            );
         }
         for decorator in &def.decorator_list {
             let expr = match &decorator.expression {
@@ -277,22 +296,28 @@ impl<'src> Module<'src> {
     /// Refuse locals whose names hide something that compiled code may call or read.
     pub(super) fn check_names(&mut self, assigned: &BTreeSet<String>, def: &ast::StmtFunctionDef) {
         for name in assigned {
-            let hidden = if BUILTINS.contains(&name.as_str()) {
-                "the builtin"
-            } else if self.imports.contains_key(name) {
-                "the import"
-            } else if self.definitions.contains_key(name) {
-                "the function"
-            } else {
-                continue;
-            };
-            let _ = self.refuse::<()>(
-                def.name.range,
-                "variable",
-                format!("`{name}` in `{}` hides {hidden} of that name", def.name),
-                format!("rename the variable, for example `{name}_value`"),
-            );
+            let at = def.name.range;
+            self.check_name(name, &format!("`{name}` in `{}`", def.name), at);
         }
+    }
+
+    /// Refuse a variable that hides something that compiled code may call or read.
+    pub(super) fn check_name(&mut self, name: &str, what: &str, at: TextRange) {
+        let hidden = if BUILTINS.contains(&name) {
+            "the builtin"
+        } else if self.imports.contains_key(name) {
+            "the import"
+        } else if self.definitions.contains_key(name) {
+            "the function"
+        } else {
+            return;
+        };
+        let _ = self.refuse::<()>(
+            at,
+            "variable",
+            format!("{what} hides {hidden} of that name"),
+            format!("rename the variable, for example `{name}_value`"),
+        );
     }
 
     /// The module-level constant behind a name, lowered on first use.
@@ -365,6 +390,7 @@ impl<'src> Module<'src> {
             ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => {
                 match self.constant_value(&unary.operand)? {
                     Const::Int(value) => Const::Int(value.checked_neg()?),
+                    Const::Float(value) if value.is_nan() => Const::Float(value),
                     Const::Float(value) => Const::Float(-value),
                     Const::Bool(_) => return None,
                 }
@@ -377,7 +403,7 @@ impl<'src> Module<'src> {
                         ast::Operator::Mult => a.checked_mul(b)?,
                         ast::Operator::Pow => a.checked_pow(u32::try_from(b).ok()?)?,
                         ast::Operator::LShift if (0..63).contains(&b) => {
-                            a.checked_mul(1_i64.checked_shl(b as u32)?)?
+                            a.checked_mul(1_i64.checked_shl(u32::try_from(b).ok()?)?)?
                         }
                         _ => return None,
                     }),
@@ -438,12 +464,7 @@ fn span(def: &ast::StmtFunctionDef, source: &str) -> FunctionSpan {
     if rest.trim_start().starts_with('#') {
         end += rest.len();
     }
-    FunctionSpan {
-        name: def.name.to_string(),
-        start: start.to_usize(),
-        def: head.to_usize(),
-        end,
-    }
+    FunctionSpan { name: def.name.to_string(), start: start.to_usize(), def: head.to_usize(), end }
 }
 
 /// The value of `math.pi` and its like.

@@ -4,6 +4,7 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::super::ir::{Binary, Comparison, Const, Expr, Unary};
+use super::super::order;
 use super::super::types::{Scalar, Type};
 use super::expressions::truth;
 use super::{Lowered, Lowering, Typed, text};
@@ -45,12 +46,11 @@ impl Lowering<'_, '_> {
             let test = self.test(&unary.operand)?;
             return Ok(Typed::new(Expr::Unary(Unary::Not, Box::new(test)), Type::BOOL));
         }
-        if unary.op == ast::UnaryOp::USub {
-            if let ast::Expr::NumberLiteral(literal) = &*unary.operand {
-                if text(self.module.source, literal).replace('_', "") == "9223372036854775808" {
-                    return Ok(Typed::new(Expr::int(i64::MIN), Type::INT));
-                }
-            }
+        if unary.op == ast::UnaryOp::USub
+            && let ast::Expr::NumberLiteral(literal) = &*unary.operand
+            && text(self.module.source, literal).replace('_', "") == "9223372036854775808"
+        {
+            return Ok(Typed::new(Expr::int(i64::MIN), Type::INT));
         }
         let operand = self.expr(&unary.operand)?;
         let Some(scalar) = operand.ty.scalar() else {
@@ -73,6 +73,8 @@ impl Lowering<'_, '_> {
             }
         };
         let expr = match (op, inner) {
+            // The sign of a NaN cannot be seen; one form keeps printing and parsing in step.
+            (Unary::Neg, Expr::Const(Const::Float(value))) if value.is_nan() => Expr::float(value),
             (Unary::Neg, Expr::Const(Const::Float(value))) => Expr::float(-value),
             (Unary::Neg, Expr::Const(Const::Int(value))) if value != i64::MIN => Expr::int(-value),
             (op, inner) => Expr::Unary(op, Box::new(inner)),
@@ -81,10 +83,10 @@ impl Lowering<'_, '_> {
     }
 
     pub(super) fn binary(&mut self, binary: &ast::ExprBinOp) -> Lowered<Typed> {
-        if binary.op == ast::Operator::Mult {
-            if let Some(repeat) = self.repeat(binary)? {
-                return Ok(repeat);
-            }
+        if binary.op == ast::Operator::Mult
+            && let Some(repeat) = self.repeat(binary)?
+        {
+            return Ok(repeat);
         }
         let lhs = self.expr(&binary.left)?;
         let rhs = self.expr(&binary.right)?;
@@ -161,6 +163,14 @@ impl Lowering<'_, '_> {
             let count = self.int(count, "repetition count")?;
             (self.expr(element)?, count)
         };
+        if !list_first && !order::commute(&value.expr, &count) {
+            return self.refuse(
+                binary.range,
+                "list repetition",
+                "with a count that changes lists must start with the list",
+                "write [x] * n",
+            );
+        }
         let (Some(ty), Some(_)) = (value.ty.list_of(), value.ty.scalar()) else {
             return self.refuse(
                 binary.range,

@@ -6,7 +6,7 @@ use super::super::ir::LocalId;
 use super::super::types::Type;
 
 /// The state of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Binding {
     /// Assigned on every path, in this local.
     Definite(LocalId, Type),

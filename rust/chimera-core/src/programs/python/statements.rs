@@ -6,8 +6,9 @@ use ruff_python_ast as ast;
 use ruff_text_size::{Ranged, TextRange};
 
 use super::super::ir::{Block, Expr, LocalId, StmtKind, TupleSource};
+use super::super::order;
 use super::super::types::{Returns, Scalar, Type};
-use super::scope::join;
+use super::scope::{Binding, join};
 use super::{Lowered, Lowering, Refused, Typed, text};
 
 /// Where an assignment writes.
@@ -23,7 +24,9 @@ fn outside(stmt: &ast::Stmt) -> (&'static str, &'static str) {
         ast::Stmt::Delete(_) => ("del", "leave the variable alone"),
         ast::Stmt::With(_) => ("with", "compiled code has no resources to manage"),
         ast::Stmt::Match(_) => ("match", "write if/elif/else"),
-        ast::Stmt::Try(_) => ("try", "check the condition before; an error ends the call with a reason"),
+        ast::Stmt::Try(_) => {
+            ("try", "check the condition before; an error ends the call with a reason")
+        }
         ast::Stmt::Import(_) | ast::Stmt::ImportFrom(_) => {
             ("import", "import at the top of the file (only math can be used)")
         }
@@ -82,7 +85,12 @@ impl Lowering<'_, '_> {
             _ => None,
         };
         let Some(name) = name else {
-            return self.refuse(stmt.range, "raise", "needs an exception class", "write `raise ValueError(\"...\")`");
+            return self.refuse(
+                stmt.range,
+                "raise",
+                "needs an exception class",
+                "write `raise ValueError(\"...\")`",
+            );
         };
         self.push(out, stmt.range, StmtKind::Raise(name));
         Ok(())
@@ -147,7 +155,8 @@ impl Lowering<'_, '_> {
             [ast::Expr::Tuple(targets)] => self.unpack(assign, &targets.elts, out),
             [ast::Expr::List(targets)] => self.unpack(assign, &targets.elts, out),
             [target] => {
-                let value = self.expr(&assign.value)?;
+                let wanted = self.type_at(target);
+                let value = self.expr_as(&assign.value, wanted)?;
                 self.store(target, value, assign.range, out)
             }
             targets => {
@@ -160,6 +169,18 @@ impl Lowering<'_, '_> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// The type a plain target has so far, where that is known without lowering it.
+    fn type_at(&self, target: &ast::Expr) -> Option<Type> {
+        match target {
+            ast::Expr::Name(name) => match self.scope.as_ref()?.get(name.id.as_str())? {
+                Binding::Definite(_, ty) => Some(*ty),
+                Binding::Maybe(..) | Binding::Conflict(..) => None,
+            },
+            ast::Expr::Subscript(subscript) => self.type_at(&subscript.value)?.element(),
+            _ => None,
         }
     }
 
@@ -185,7 +206,12 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    fn unpack(&mut self, assign: &ast::StmtAssign, targets: &[ast::Expr], out: &mut Block) -> Lowered<()> {
+    fn unpack(
+        &mut self,
+        assign: &ast::StmtAssign,
+        targets: &[ast::Expr],
+        out: &mut Block,
+    ) -> Lowered<()> {
         let (source, types) = self.tuple_source(&assign.value)?;
         if types.len() != targets.len() {
             return self.refuse(
@@ -270,7 +296,12 @@ impl Lowering<'_, '_> {
     fn annotated(&mut self, assign: &ast::StmtAnnAssign, out: &mut Block) -> Lowered<()> {
         let ty = self.module.annotation(&assign.annotation)?;
         let ast::Expr::Name(name) = &*assign.target else {
-            return self.refuse(assign.range, "annotation", "only names can be annotated", "drop it");
+            return self.refuse(
+                assign.range,
+                "annotation",
+                "only names can be annotated",
+                "drop it",
+            );
         };
         let Some(value) = &assign.value else { return Ok(()) };
         let value = self.exactly(value, ty, "assigned value")?;
@@ -280,52 +311,55 @@ impl Lowering<'_, '_> {
     }
 
     fn augmented(&mut self, assign: &ast::StmtAugAssign, out: &mut Block) -> Lowered<()> {
-        match &*assign.target {
-            ast::Expr::Name(_) => {
-                let mut load = (*assign.target).clone();
-                if let ast::Expr::Name(name) = &mut load {
-                    name.ctx = ast::ExprContext::Load;
-                }
-                let old = self.expr(&load)?;
-                if old.ty.scalar().is_none() {
-                    return self.refuse(
-                        assign.range,
-                        "augmented assignment",
-                        "to a list is outside the subset",
-                        "append in a loop",
-                    );
-                }
-                let value = self.expr(&assign.value)?;
-                let new = self.arithmetic(assign.range, assign.op, old, value)?;
-                self.store(&assign.target, new, assign.range, out)
+        if let ast::Expr::Name(_) = &*assign.target {
+            let mut load = (*assign.target).clone();
+            if let ast::Expr::Name(name) = &mut load {
+                name.ctx = ast::ExprContext::Load;
             }
-            _ => {
-                let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
-                    return Err(Refused);
-                };
-                // List and index must be evaluated once: hold them when they may do more than read.
-                if !is_plain(&list) {
-                    let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
-                    let held = self.temporary(ty);
-                    let value = std::mem::replace(&mut list, Expr::Local(held));
-                    self.push(out, assign.range, StmtKind::Assign { target: held, value });
-                }
-                if !is_plain(&index) {
-                    let held = self.temporary(Type::INT);
-                    let value = std::mem::replace(&mut index, Expr::Local(held));
-                    self.push(out, assign.range, StmtKind::Assign { target: held, value });
-                }
-                let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
-                let value = self.expr(&assign.value)?;
-                let new =
-                    self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
-                if new.ty != element {
-                    return self.mismatch(assign.range, new.ty, element, "list element");
-                }
-                self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
-                Ok(())
+            let old = self.expr(&load)?;
+            if old.ty.scalar().is_none() {
+                return self.refuse(
+                    assign.range,
+                    "augmented assignment",
+                    "to a list is outside the subset",
+                    "append in a loop",
+                );
             }
+            let value = self.expr(&assign.value)?;
+            let new = self.arithmetic(assign.range, assign.op, old, value)?;
+            self.store(&assign.target, new, assign.range, out)
+        } else {
+            let Target::Item { mut list, mut index, element } = self.target(&assign.target)? else {
+                return Err(Refused);
+            };
+            let value = self.expr(&assign.value)?;
+            // List and index are evaluated once, before the value: hold what could change.
+            let acts = order::acts(&value.expr);
+            let hold_index = !order::is_plain(&index) || (acts && !order::is_steady(&index));
+            let hold_list =
+                !order::is_plain(&list) || ((acts || hold_index) && !order::is_steady(&list));
+            if hold_list {
+                let ty = element.list_of().unwrap_or(Type::List(Scalar::Int));
+                list = self.held(list, ty, assign.range, out);
+            }
+            if hold_index {
+                index = self.held(index, Type::INT, assign.range, out);
+            }
+            let old = Expr::Index(Box::new(list.clone()), Box::new(index.clone()));
+            let new = self.arithmetic(assign.range, assign.op, Typed::new(old, element), value)?;
+            if new.ty != element {
+                return self.mismatch(assign.range, new.ty, element, "list element");
+            }
+            self.push(out, assign.range, StmtKind::SetItem { list, index, value: new.expr });
+            Ok(())
         }
+    }
+
+    /// Evaluate now into a temporary, and read that from here on.
+    fn held(&mut self, value: Expr, ty: Type, at: TextRange, out: &mut Block) -> Expr {
+        let target = self.temporary(ty);
+        self.push(out, at, StmtKind::Assign { target, value });
+        Expr::Local(target)
     }
 
     fn effect(&mut self, stmt: &ast::StmtExpr, out: &mut Block) -> Lowered<()> {
@@ -333,13 +367,23 @@ impl Lowering<'_, '_> {
             if matches!(&*stmt.value, ast::Expr::StringLiteral(_) | ast::Expr::EllipsisLiteral(_)) {
                 return Ok(());
             }
-            return self.refuse(stmt.range, "expression", "has no effect", "assign or return its value");
+            return self.refuse(
+                stmt.range,
+                "expression",
+                "has no effect",
+                "assign or return its value",
+            );
         };
         match &*call.func {
             ast::Expr::Attribute(method) if method.attr.as_str() == "append" => {
                 self.no_keywords(call)?;
                 let [value] = &*call.arguments.args else {
-                    return self.refuse(call.range(), "append", "takes 1 argument", "write xs.append(x)");
+                    return self.refuse(
+                        call.range(),
+                        "append",
+                        "takes 1 argument",
+                        "write xs.append(x)",
+                    );
                 };
                 let list = self.list_value(&method.value)?;
                 let element = list.ty.element().unwrap_or(Type::INT);
@@ -372,9 +416,16 @@ impl Lowering<'_, '_> {
     fn return_value(&mut self, stmt: &ast::StmtReturn, out: &mut Block) -> Lowered<()> {
         let returns = self.returns.clone();
         let kind = match (&returns, stmt.value.as_deref()) {
-            (Returns::Nothing, None | Some(ast::Expr::NoneLiteral(_))) => StmtKind::Return(Vec::new()),
+            (Returns::Nothing, None | Some(ast::Expr::NoneLiteral(_))) => {
+                StmtKind::Return(Vec::new())
+            }
             (Returns::Nothing, Some(value)) => {
-                return self.refuse(value.range(), "return", "gives a value although the function is `-> None`", "annotate the result type");
+                return self.refuse(
+                    value.range(),
+                    "return",
+                    "gives a value although the function is `-> None`",
+                    "annotate the result type",
+                );
             }
             (_, None) => {
                 return self.refuse(
@@ -384,10 +435,10 @@ impl Lowering<'_, '_> {
                     "return a value",
                 );
             }
-            (Returns::One(ty), Some(value)) => {
-                StmtKind::Return(vec![self.returned(value, *ty)?])
-            }
-            (Returns::Tuple(scalars), Some(ast::Expr::Tuple(tuple))) if tuple.elts.len() == scalars.len() => {
+            (Returns::One(ty), Some(value)) => StmtKind::Return(vec![self.returned(value, *ty)?]),
+            (Returns::Tuple(scalars), Some(ast::Expr::Tuple(tuple)))
+                if tuple.elts.len() == scalars.len() =>
+            {
                 let mut values = Vec::with_capacity(scalars.len());
                 for (value, scalar) in tuple.elts.iter().zip(scalars) {
                     values.push(self.returned(value, Type::Scalar(*scalar))?);
@@ -433,24 +484,14 @@ impl Lowering<'_, '_> {
             return Ok(value.expr);
         }
         if ty == Type::FLOAT && value.ty.scalar().is_some() {
-            if let Some(number) = super::calls::int_literal(&value.expr) {
-                if number.unsigned_abs() <= 1 << 53 {
-                    return Ok(Expr::float(number as f64));
-                }
+            if let Some(number) = super::calls::int_literal(&value.expr)
+                && number.unsigned_abs() <= 1 << 53
+            {
+                return Ok(Expr::float(number as f64));
             }
             return Ok(Expr::Convert(Scalar::Float, Box::new(value.expr)));
         }
         self.mismatch(expr.range(), value.ty, ty, "returned value")
-    }
-}
-
-/// Reads only locals and constants, so that evaluating it twice is evaluating it once.
-fn is_plain(expr: &Expr) -> bool {
-    match expr {
-        Expr::Local(_) | Expr::Const(_) | Expr::Global(_) => true,
-        Expr::Unary(_, inner) | Expr::Promote(_, inner) | Expr::Len(inner) => is_plain(inner),
-        Expr::Binary(_, lhs, rhs) | Expr::Index(lhs, rhs) => is_plain(lhs) && is_plain(rhs),
-        _ => false,
     }
 }
 
@@ -498,10 +539,10 @@ fn target_names(target: &ast::Expr, names: &mut BTreeSet<String>) {
 
 /// The docstring of a body, and what follows it.
 pub(super) fn split_docstring(body: &[ast::Stmt]) -> (Option<String>, &[ast::Stmt]) {
-    if let Some((ast::Stmt::Expr(stmt), rest)) = body.split_first() {
-        if let ast::Expr::StringLiteral(literal) = &*stmt.value {
-            return (Some(literal.value.to_str().to_owned()), rest);
-        }
+    if let Some((ast::Stmt::Expr(stmt), rest)) = body.split_first()
+        && let ast::Expr::StringLiteral(literal) = &*stmt.value
+    {
+        return (Some(literal.value.to_str().to_owned()), rest);
     }
     (None, body)
 }

@@ -58,7 +58,7 @@ fn run(
         *fuel = fuel.checked_sub(1)?;
         match &stmt.kind {
             StmtKind::Assign { target, value } => {
-                row[target.0 as usize] = Some(evaluate(program, value, row)?)
+                row[target.0 as usize] = Some(evaluate(program, value, row)?);
             }
             StmtKind::If { test, then, orelse } => {
                 let branch = if truth(evaluate(program, test, row)?) { then } else { orelse };

@@ -260,12 +260,11 @@ impl Emitter<'_, '_> {
     }
 
     fn int_pow(&mut self, ints: Ints) {
-        match ints.constant {
-            Some(2) => self.int_ring(Binary::Mul, Ints { b: ints.a, rhs: ints.lhs, ..ints }),
-            _ => {
-                self.code.get(ints.a).get(ints.b);
-                self.helper(Helper::IntPow);
-            }
+        if let Some(2) = ints.constant {
+            self.int_ring(Binary::Mul, Ints { b: ints.a, rhs: ints.lhs, ..ints });
+        } else {
+            self.code.get(ints.a).get(ints.b);
+            self.helper(Helper::IntPow);
         }
     }
 

@@ -28,7 +28,7 @@ fn indexed_locals(function: &Function) -> BTreeSet<LocalId> {
     walk::statements(&function.body, &mut |stmt| match &stmt.kind {
         StmtKind::SetItem { list, .. } => note(list),
         _ if walk::stmt_call(stmt).is_some() => {
-            walk::stmt_exprs(stmt).into_iter().for_each(&mut note)
+            walk::stmt_exprs(stmt).into_iter().for_each(&mut note);
         }
         _ => {}
     });

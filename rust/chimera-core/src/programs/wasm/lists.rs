@@ -274,7 +274,7 @@ impl Emitter<'_, '_> {
             self.ty(list)?.element().ok_or_else(|| self.ill("iteration over a scalar"))
         };
         match (iter, idx) {
-            (Iter::Range { .. }, 0) | (Iter::Enumerate(_), 0) => Ok(Type::INT),
+            (Iter::Range { .. } | Iter::Enumerate(_), 0) => Ok(Type::INT),
             (Iter::List(list), 0) | (Iter::Enumerate(list), 1) => element(list),
             (Iter::Zip(lists), idx) => match lists.get(idx) {
                 Some(list) => element(list),
