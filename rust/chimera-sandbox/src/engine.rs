@@ -40,6 +40,7 @@ fn common(config: &Config) -> EngineConfig {
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .wasm_extended_const(false)
+        .wasm_branch_hinting(true)
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
         .native_unwind_info(false)

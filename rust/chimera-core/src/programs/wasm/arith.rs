@@ -73,7 +73,14 @@ impl Emitter<'_, '_> {
                 let b = self.temp(Type::INT);
                 self.code.set(b);
                 let constant = constant_int(self.context.program, rhs);
-                self.int_binary(op, Ints { a, b, lhs: lhs_interval, rhs: rhs_interval, constant });
+                let ints = Ints { a, b, lhs: lhs_interval, rhs: rhs_interval, constant };
+                let swapped = constant_int(self.context.program, lhs);
+                if op == Binary::Mul && constant.is_none() && swapped.is_some() {
+                    let (lhs, rhs) = (rhs_interval, lhs_interval);
+                    self.int_binary(op, Ints { a: b, b: a, lhs, rhs, constant: swapped });
+                } else {
+                    self.int_binary(op, ints);
+                }
                 Ok(if op == Binary::TrueDiv { Type::FLOAT } else { Type::INT })
             }
             _ => Err(self.ill("arithmetic on lists")),
@@ -116,7 +123,12 @@ impl Emitter<'_, '_> {
             return;
         }
         let result = self.temp(Type::INT);
-        if op == Binary::Mul {
+        if let (Binary::Mul, Some(factor)) = (op, ints.constant.filter(|factor| *factor > 1)) {
+            // The values that may be multiplied are an interval: cheaper than a wide product.
+            let (lo, hi) = (i64::MIN / factor, i64::MAX / factor);
+            self.op().i64_mul().local_set(result);
+            self.code.get(a).op().i64_const(lo).i64_sub().i64_const(hi.wrapping_sub(lo)).i64_gt_u();
+        } else if op == Binary::Mul {
             let high = self.temp(Type::INT);
             self.op().i64_mul_wide_s().local_set(high).local_tee(result);
             self.op().i64_const(63).i64_shr_s().local_get(high).i64_ne();

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use wasm_encoder::ValType;
 
-use super::abi::SLOT_BYTES;
+use super::abi::{IMPORT_REFILL, SLOT_BYTES};
 use super::code::{Callee, Code, at};
 use super::emit::{Emitter, Frame, ReturnTo, Slot};
-use super::module::{Body, Context, DEPTH, DONE, HEAP, ill_formed, val_type};
+use super::module::{Body, Context, DEPTH, DONE, FUEL, HEAP, ill_formed, val_type};
 use super::ranges::{Interval, Ranges};
 use super::{Entry, Reason, walk};
 use crate::Result;
@@ -257,6 +257,16 @@ fn store_results(code: &mut Code, frame: u32, n_params: usize, returns: &[Type])
     }
 }
 
+/// A loop that was left early may have spent more than was there; nobody has looked since.
+fn refill_if_spent(code: &mut Code) {
+    code.op().global_get(FUEL).i64_const(0).i64_lt_s();
+    code.if_cold();
+    code.op().global_get(FUEL);
+    code.call(Callee::Import(IMPORT_REFILL));
+    code.op().global_set(FUEL);
+    code.end();
+}
+
 /// `call:NAME`: `(frame) -> ()`.
 pub(super) fn call_wrapper(context: &Context<'_>, id: u32, entry: &Entry) -> Result<Body> {
     context.function(id)?;
@@ -265,6 +275,7 @@ pub(super) fn call_wrapper(context: &Context<'_>, id: u32, entry: &Entry) -> Res
     code.op().i32_const(0).global_set(DEPTH);
     load_params(&mut code, 0, &entry.params);
     code.call(Callee::Function(id));
+    refill_if_spent(&mut code);
     store_results(&mut code, 0, entry.params.len(), &entry.returns);
     Ok(code.into())
 }
@@ -285,6 +296,7 @@ pub(super) fn many_wrapper(context: &mut Context<'_>, id: u32, entry: &Entry) ->
     code.br_if(exit);
     load_params(&mut code, frames, &entry.params);
     code.call(Callee::Function(id));
+    refill_if_spent(&mut code);
     store_results(&mut code, frames, entry.params.len(), &entry.returns);
     code.get(heap).op().global_set(HEAP);
     code.get(frames).op().i32_const(stride.cast_signed()).i32_add().local_set(frames);

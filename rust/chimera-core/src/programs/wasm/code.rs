@@ -69,6 +69,12 @@ impl Code {
         self.depth
     }
 
+    pub fn block_result(&mut self, ty: ValType) -> u32 {
+        self.op().block(BlockType::Result(ty));
+        self.depth += 1;
+        self.depth
+    }
+
     pub fn loop_(&mut self) -> u32 {
         self.op().loop_(BlockType::Empty);
         self.depth += 1;

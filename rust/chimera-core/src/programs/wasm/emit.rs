@@ -1,6 +1,6 @@
 //! The state of one function body under construction, and what all emitters share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasm_encoder::{InstructionSink, ValType};
 
@@ -9,8 +9,9 @@ use super::code::{Callee, Code, at};
 use super::helpers::Helper;
 use super::module::{Context, ill_formed, val_type};
 use super::ranges::{Interval, Ranges};
+use super::walk::{self, Repeated};
 use super::{Reason, abi};
-use crate::programs::ir::{Expr, Function, LocalId};
+use crate::programs::ir::{Expr, Function, LocalId, StmtKind};
 use crate::programs::types::{Scalar, Type};
 use crate::{Error, Result};
 
@@ -41,11 +42,30 @@ pub(super) struct Frame<'a> {
     pub return_to: ReturnTo,
 }
 
-/// Labels of the innermost loops.
+/// Iterations whose fuel is paid before they run: leaving the loop early gives back the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prepaid {
+    /// Fuel of one iteration.
+    pub cost: i64,
+    /// The iterations not finished yet.
+    pub rest: Rest,
+}
+
+/// Where the number of unfinished iterations is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rest {
+    /// In a local.
+    Count(u32),
+    /// The first local less the second.
+    Distance(u32, u32),
+}
+
+/// The innermost loops: where their jumps go, and what they have paid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoopLabels {
     pub break_: u32,
     pub continue_: u32,
+    pub prepaid: Option<Prepaid>,
 }
 
 pub(super) struct Emitter<'a, 'c> {
@@ -59,6 +79,14 @@ pub(super) struct Emitter<'a, 'c> {
     /// Nodes inlined into this body so far.
     pub n_inlined: u64,
     parameters: BTreeMap<u32, (Scalar, u32)>,
+}
+
+/// More locals than this stay where they are when the host is asked for fuel.
+const SAVED_MAX: usize = 48;
+
+/// A cost as the operand of an instruction.
+pub(super) fn fuel_of(cost: u64) -> i64 {
+    i64::try_from(cost).unwrap_or(i64::MAX)
 }
 
 impl<'a, 'c> Emitter<'a, 'c> {
@@ -197,15 +225,145 @@ impl<'a, 'c> Emitter<'a, 'c> {
 
     /// Charge fuel, and ask the host for more when it is spent.
     pub fn charge(&mut self, cost: u64) {
-        let cost = i64::try_from(cost).unwrap_or(i64::MAX);
         let fuel = self.fuel;
-        self.code.get(fuel).op().i64_const(cost).i64_sub().local_tee(fuel);
-        self.op().i64_const(0).i64_lt_s();
+        self.code.get(fuel).op().i64_const(fuel_of(cost)).i64_sub().local_set(fuel);
+        self.refill_if_spent();
+    }
+
+    pub fn refill_if_spent(&mut self) {
+        self.code.get(self.fuel).op().i64_const(0).i64_lt_s();
         self.code.if_cold();
-        self.code.get(fuel);
-        self.code.call(Callee::Import(abi::IMPORT_REFILL));
-        self.code.set(fuel);
+        self.refill();
         self.code.end();
+    }
+
+    pub fn refill(&mut self) {
+        self.code.get(self.fuel);
+        self.code.call(Callee::Import(abi::IMPORT_REFILL));
+        self.code.set(self.fuel);
+    }
+
+    /// Ask the host for fuel outside of an inner loop. The locals that the loop reads go through
+    /// globals, so that none of them is alive across the call, which would push it out of its
+    /// register for the whole loop.
+    pub fn refill_between(&mut self, repeated: Repeated<'_>, own: &[(u32, ValType)]) {
+        let mut locals: BTreeMap<u32, ValType> = own.iter().copied().collect();
+        self.locals_of(repeated, &mut locals);
+        if locals.len() > SAVED_MAX {
+            return self.refill();
+        }
+        locals.remove(&self.fuel);
+        let globals = self.context.saved(locals.values().copied());
+        for (local, global) in locals.keys().zip(&globals) {
+            self.op().local_get(*local).global_set(*global);
+        }
+        self.refill();
+        for (local, global) in locals.keys().zip(&globals) {
+            self.op().global_get(*global).local_set(*local);
+        }
+    }
+
+    /// The module's locals for what a loop of the program reads and writes.
+    fn locals_of(&self, repeated: Repeated<'_>, found: &mut BTreeMap<u32, ValType>) {
+        let mut targets_of = Vec::new();
+        let mut ids = BTreeSet::new();
+        let mut parameters = BTreeSet::new();
+        let mut calls = Vec::new();
+        walk::repeated(
+            repeated,
+            &mut |stmt| match &stmt.kind {
+                StmtKind::Assign { target, .. } => targets_of.push(*target),
+                StmtKind::Unpack { targets, .. } | StmtKind::For { targets, .. } => {
+                    targets_of.extend(targets);
+                }
+                _ => {}
+            },
+            &mut |expr| match expr {
+                Expr::Local(id) => {
+                    ids.insert(*id);
+                }
+                Expr::Parameter(slot, _) => {
+                    parameters.insert(*slot);
+                }
+                Expr::Call(id, _) => calls.push(id.0),
+                _ => {}
+            },
+        );
+        // Of inlined callees only what outlives the iteration.
+        let mut seen = BTreeSet::new();
+        while let Some(id) = calls.pop() {
+            if !self.context.inlinable.contains(&id) || !seen.insert(id) {
+                continue;
+            }
+            let Ok(callee) = self.context.function(id) else { continue };
+            walk::block_expressions(&callee.body, &mut |expr| match expr {
+                Expr::Parameter(slot, _) => {
+                    parameters.insert(*slot);
+                }
+                Expr::Call(id, _) => calls.push(id.0),
+                _ => {}
+            });
+        }
+        ids.extend(targets_of);
+        for slot in ids.into_iter().filter_map(|id| self.slot(id).ok()) {
+            found.insert(slot.value, val_type(slot.ty));
+            if let Some((data, len)) = slot.cache {
+                found.insert(data, ValType::I32);
+                found.insert(len, ValType::I64);
+            }
+        }
+        for slot in parameters {
+            if let Some((scalar, local)) = self.parameters.get(&slot) {
+                found.insert(*local, val_type(Type::Scalar(*scalar)));
+            }
+        }
+    }
+
+    /// Whether what a loop repeats has no loop in it, by way of inlined callees neither.
+    pub fn is_innermost(&self, repeated: Repeated<'_>) -> bool {
+        let (mut has_loop, mut in_callees) = (false, false);
+        walk::repeated(
+            repeated,
+            &mut |stmt| {
+                has_loop |= walk::is_stmt_loop(stmt);
+                has_loop |= walk::stmt_call(stmt).is_some_and(|id| self.context.looping.contains(&id));
+            },
+            &mut |expr| {
+                in_callees |= walk::is_expr_loop(expr);
+                in_callees |=
+                    matches!(expr, Expr::Call(id, _) if self.context.looping.contains(&id.0));
+            },
+        );
+        !has_loop && !in_callees
+    }
+
+    /// Give back the fuel of iterations that will not run.
+    pub fn refund(&mut self, prepaid: Prepaid) {
+        match prepaid.rest {
+            Rest::Count(left) => self.code.get(left),
+            Rest::Distance(to, from) => {
+                self.code.get(to).get(from).op().i64_sub();
+                &mut self.code
+            }
+        };
+        self.op().i64_const(prepaid.cost).i64_mul();
+        self.code.get(self.fuel).op().i64_add().local_set(self.fuel);
+    }
+
+    /// Give back what the innermost loop has paid beyond the iteration that leaves it.
+    pub fn refund_innermost(&mut self) {
+        if let Some(prepaid) = self.loops.last().and_then(|labels| labels.prepaid) {
+            self.refund(prepaid);
+        }
+    }
+
+    /// Give back what all loops of this function have paid, as it returns.
+    pub fn refund_all(&mut self) {
+        for idx in 0..self.loops.len() {
+            if let Some(prepaid) = self.loops.get(idx).and_then(|labels| labels.prepaid) {
+                self.refund(prepaid);
+            }
+        }
     }
 
     pub fn fuel_to_global(&mut self) {

@@ -45,13 +45,25 @@ impl Emitter<'_, '_> {
             Expr::Logic(op, lhs, rhs) => self.logic(*op, lhs, rhs),
             Expr::Select { test, then, otherwise } => {
                 let ty = self.ty(then)?;
-                self.expr_as(test, Type::BOOL)?;
-                self.code.if_result(val_type(ty));
+                let end = self.code.block_result(val_type(ty));
+                let orelse = self.code.block();
+                self.jump(test, orelse, false)?;
                 self.expr_as(then, ty)?;
-                self.code.else_();
+                self.code.br(end);
+                self.code.end();
                 self.expr_as(otherwise, ty)?;
                 self.code.end();
                 Ok(ty)
+            }
+            Expr::Promote(Scalar::Float, operand) | Expr::Convert(Scalar::Float, operand)
+                if let Expr::Unary(Unary::Neg, inner) = &**operand
+                    && self.ty(inner)? == Type::INT =>
+            {
+                // Rounding is symmetric, and a difference of zeros is 0.0: no overflow to check.
+                self.op().f64_const(0.0.into());
+                self.expr_as(inner, Type::INT)?;
+                self.op().f64_convert_i64_s().f64_sub();
+                Ok(Type::FLOAT)
             }
             Expr::Convert(scalar, operand) => self.convert(*scalar, operand),
             Expr::Promote(scalar, operand) => {

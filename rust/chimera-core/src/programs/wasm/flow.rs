@@ -1,13 +1,12 @@
 //! Statements.
 
 use super::Reason;
-use super::emit::{Emitter, LoopLabels, ReturnTo};
+use super::loops::Repeats;
+use super::walk::Repeated;
+use super::emit::{Emitter, LoopLabels, ReturnTo, fuel_of};
 use crate::Result;
-use crate::programs::ir::{Const, Expr, Stmt, StmtKind, TupleSource};
+use crate::programs::ir::{Const, Expr, Logic, Stmt, StmtKind, TupleSource, Unary};
 use crate::programs::types::Type;
-
-/// A loop test up to this cost is repeated at the loop's end instead of jumping back to it.
-const REPEATED_TEST_COST_MAX: u64 = 12;
 
 impl Emitter<'_, '_> {
     pub fn block(&mut self, block: &[Stmt]) -> Result<()> {
@@ -41,25 +40,34 @@ impl Emitter<'_, '_> {
                 Ok(())
             }
             StmtKind::If { test, then, orelse } => {
-                self.expr_as(test, Type::BOOL)?;
-                self.code.if_();
+                let end = if orelse.is_empty() { None } else { Some(self.code.block()) };
+                let skip = self.code.block();
+                self.jump(test, skip, false)?;
                 self.block(then)?;
-                if !orelse.is_empty() {
-                    self.code.else_();
-                    self.block(orelse)?;
+                if let Some(end) = end {
+                    self.code.br(end);
                 }
                 self.code.end();
+                if end.is_some() {
+                    self.block(orelse)?;
+                    self.code.end();
+                }
                 Ok(())
             }
             StmtKind::While { test, body, orelse } => self.while_loop(test, body, orelse),
             StmtKind::For { targets, iter, body, orelse } => {
                 let cost = self.block_cost(body) + 1;
-                self.for_loop(targets, iter, orelse, cost, &mut |emitter| emitter.block(body))
+                let repeats = Repeats { cost, what: Repeated::Block(body), own: Vec::new() };
+                self.for_loop(targets, iter, orelse, repeats, &mut |emitter| emitter.block(body))
             }
             StmtKind::Break | StmtKind::Continue => {
                 let labels = *self.loops.last().ok_or_else(|| self.ill("a jump outside a loop"))?;
-                let is_break = *stmt == StmtKind::Break;
-                self.code.br(if is_break { labels.break_ } else { labels.continue_ });
+                if *stmt == StmtKind::Break {
+                    self.refund_innermost();
+                    self.code.br(labels.break_);
+                } else {
+                    self.code.br(labels.continue_);
+                }
                 Ok(())
             }
             StmtKind::Return(values) => {
@@ -98,6 +106,7 @@ impl Emitter<'_, '_> {
 
     /// Return the values on the stack.
     pub fn return_(&mut self) {
+        self.refund_all();
         match self.frame.return_to.clone() {
             ReturnTo::Caller { is_recursive } => {
                 if is_recursive {
@@ -154,47 +163,88 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
+    /// The fuel left decides about the jump back. The host is asked for more outside of the inner
+    /// loop, so that no call there claims its registers.
     fn while_loop(&mut self, test: &Expr, body: &[Stmt], orelse: &[Stmt]) -> Result<()> {
         let test_cost = super::walk::expr_cost(test, &|id| self.context.call_cost(id));
         let cost = self.block_cost(body) + test_cost + 1;
-        let is_endless = matches!(test, Expr::Const(Const::Bool(true)));
-        let mut has_loop = false;
-        super::walk::expressions(test, &mut |expr| {
-            has_loop |= matches!(
-                expr,
-                Expr::Call(..) | Expr::Fold(..) | Expr::Comprehension(_) | Expr::Intrinsic(..)
-            );
-        });
-        let is_repeated = !is_endless && !has_loop && test_cost <= REPEATED_TEST_COST_MAX;
         let break_ = self.code.block();
         let exit = self.code.block();
-        if is_repeated {
-            self.expr_as(test, Type::BOOL)?;
-            self.op().i32_eqz();
-            self.code.br_if(exit);
-        }
+        let shell = self.code.loop_();
         let top = self.code.loop_();
-        if !is_repeated && !is_endless {
-            self.expr_as(test, Type::BOOL)?;
-            self.op().i32_eqz();
-            self.code.br_if(exit);
-        }
+        self.jump(test, exit, false)?;
         let continue_ = self.code.block();
-        self.loops.push(LoopLabels { break_, continue_ });
+        self.loops.push(LoopLabels { break_, continue_, prepaid: None });
         self.block(body)?;
         self.loops.pop();
         self.code.end();
-        self.charge(cost);
-        if is_repeated {
-            self.expr_as(test, Type::BOOL)?;
-            self.code.br_if(top);
-        } else {
-            self.code.br(top);
-        }
-        self.code.end();
+        let what = Repeated::While(test, body);
+        self.again_while_fuel_lasts(&Repeats { cost, what, own: Vec::new() }, top, shell);
         self.code.end();
         self.block(orelse)?;
         self.code.end();
+        Ok(())
+    }
+
+    /// Charge for an iteration and jump to `top`, by way of the host and `shell` when fuel is
+    /// spent; closes both loops.
+    pub fn again_while_fuel_lasts(&mut self, repeats: &Repeats<'_>, top: u32, shell: u32) {
+        let fuel = self.fuel;
+        let cost = fuel_of(repeats.cost);
+        self.code.get(fuel).op().i64_const(cost).i64_sub().local_tee(fuel);
+        self.op().i64_const(0).i64_ge_s();
+        self.code.br_if(top);
+        self.code.end();
+        self.refill_between(repeats.what, &repeats.own);
+        self.code.br(shell);
+        self.code.end();
+    }
+
+    fn compares_floats(&self, test: &Expr) -> bool {
+        let Expr::Compare(first, rest) = test else { return false };
+        let is_float = |expr: &Expr| self.ty(expr).is_ok_and(|ty| ty == Type::FLOAT);
+        is_float(first) || rest.iter().any(|(_, operand)| is_float(operand))
+    }
+
+    /// Jump to a label when the truth of `test` is `when`, without making it a value.
+    pub fn jump(&mut self, test: &Expr, label: u32, when: bool) -> Result<()> {
+        match test {
+            Expr::Const(Const::Bool(value)) => {
+                if *value == when {
+                    self.code.br(label);
+                }
+            }
+            Expr::Unary(Unary::Not, inner) => self.jump(inner, label, !when)?,
+            Expr::Logic(op, lhs, rhs) if self.ty(lhs)? == Type::BOOL => {
+                // `or` when true and `and` when false: either side decides alone.
+                if (*op == Logic::Or) == when {
+                    self.jump(lhs, label, when)?;
+                    self.jump(rhs, label, when)?;
+                } else {
+                    let skip = self.code.block();
+                    self.jump(lhs, skip, !when)?;
+                    self.jump(rhs, label, when)?;
+                    self.code.end();
+                }
+            }
+            _ => {
+                if when || !self.compares_floats(test) {
+                    self.expr_as(test, Type::BOOL)?;
+                    if !when {
+                        self.op().i32_eqz();
+                    }
+                    self.code.br_if(label);
+                } else {
+                    // A jump around a jump: the negation of a float comparison is none, and would
+                    // have to become a value first.
+                    let skip = self.code.block();
+                    self.expr_as(test, Type::BOOL)?;
+                    self.code.br_if(skip);
+                    self.code.br(label);
+                    self.code.end();
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -1,8 +1,13 @@
 //! `sum`, `min`, `max`, `any`, `all` over lists and generators.
 
+use wasm_encoder::ValType;
+
 use super::Reason;
 use super::emit::Emitter;
 use super::lists::is_number;
+use super::loops::Repeats;
+use super::module::val_type;
+use super::walk::Repeated;
 use crate::Result;
 use crate::programs::ir::{Comparison, Expr, Fold, FoldSource, Iter};
 use crate::programs::types::Type;
@@ -19,6 +24,14 @@ struct Folding {
     seen: u32,
     /// Where `any` and `all` go once decided.
     decided: u32,
+}
+
+impl Folding {
+    /// What lives from one step to the next.
+    fn locals(self) -> Vec<(u32, ValType)> {
+        let own = [(self.acc, val_type(self.ty)), (self.seen, ValType::I32)];
+        own.into_iter().chain(self.lost.map(|lost| (lost, ValType::F64))).collect()
+    }
 }
 
 impl Emitter<'_, '_> {
@@ -53,7 +66,9 @@ impl Emitter<'_, '_> {
         match source {
             FoldSource::Generator(inner) => {
                 let cost = super::walk::step_cost(inner, &|id| self.context.call_cost(id));
-                self.for_loop(&inner.targets, &inner.iter, &[], cost, &mut |emitter| {
+                let what = Repeated::Comprehension(inner);
+                let repeats = Repeats { cost, what, own: folding.locals() };
+                self.for_loop(&inner.targets, &inner.iter, &[], repeats, &mut |emitter| {
                     emitter.filtered(inner, &mut |emitter, ty, item| {
                         emitter.expect(ty, folding.ty)?;
                         emitter.fold_step(folding, item);
@@ -84,7 +99,8 @@ impl Emitter<'_, '_> {
         let item = self.temp(folding.ty);
         self.frame.slots.push(super::emit::Slot { ty: folding.ty, value: item, cache: None });
         let iter = Iter::List(Box::new(list.clone()));
-        self.for_loop(&[id], &iter, &[], 2, &mut |emitter| {
+        let repeats = Repeats { cost: 2, what: Repeated::Nothing, own: folding.locals() };
+        self.for_loop(&[id], &iter, &[], repeats, &mut |emitter| {
             emitter.fold_step(folding, item);
             Ok(())
         })?;
@@ -102,6 +118,7 @@ impl Emitter<'_, '_> {
                 }
                 self.code.if_();
                 self.op().i32_const((fold == Fold::Any).into()).local_set(acc);
+                self.refund_innermost();
                 self.code.br(folding.decided);
                 self.code.end();
             }

@@ -1,12 +1,16 @@
 //! Lists: access with Python's index rules, creation, growth.
 
+use wasm_encoder::ValType;
+
 use super::Reason;
 use super::abi::{HEADER_CAPACITY, HEADER_DATA, HEADER_LEN};
 use super::arith::constant_int;
 use super::code::at;
 use super::emit::Emitter;
 use super::helpers::Helper;
+use super::loops::Repeats;
 use super::ranges::Interval;
+use super::walk::Repeated;
 use crate::Result;
 use crate::programs::ir::{Comprehension, Const, Expr, Iter};
 use crate::programs::types::{Scalar, Type};
@@ -233,7 +237,9 @@ impl Emitter<'_, '_> {
         self.op().i64_const(0);
         self.new_list(element);
         self.code.set(list);
-        self.for_loop(&inner.targets, &inner.iter, &[], cost, &mut |emitter| {
+        let what = Repeated::Comprehension(inner);
+        let repeats = Repeats { cost, what, own: vec![(list, ValType::I32)] };
+        self.for_loop(&inner.targets, &inner.iter, &[], repeats, &mut |emitter| {
             emitter.filtered(inner, &mut |emitter, ty, item| {
                 emitter.expect(ty, element)?;
                 emitter.push_back(list, element, item);
@@ -251,8 +257,8 @@ impl Emitter<'_, '_> {
         consume: &mut dyn FnMut(&mut Self, Type, u32) -> Result<()>,
     ) -> Result<()> {
         if let Some(condition) = &inner.condition {
-            self.expr_as(condition, Type::BOOL)?;
-            self.code.if_();
+            let skip = self.code.block();
+            self.jump(condition, skip, false)?;
         }
         let (ty, item) = self.expr_temp(&inner.element)?;
         consume(self, ty, item)?;

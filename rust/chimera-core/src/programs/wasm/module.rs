@@ -23,6 +23,8 @@ pub(super) const TRAP_SITE: u32 = 2;
 pub(super) const DONE: u32 = 3;
 /// Depth of recursive calls; not exported.
 pub(super) const DEPTH: u32 = 4;
+/// The first of the globals that keep locals while the host is asked for fuel; not exported.
+const SAVED: u32 = 5;
 
 /// Functions up to this many nodes, inlined callees included, are inlined.
 const INLINE_NODES_MAX: u64 = 160;
@@ -50,8 +52,12 @@ pub(super) struct Context<'a> {
     pub inlinable: BTreeSet<u32>,
     /// List types whose headers change after creation, because something appends or pops.
     pub growing: BTreeSet<Type>,
+    /// Functions with a loop, their inlinable callees included.
+    pub looping: BTreeSet<u32>,
     /// Static fuel of one call, by function.
     pub costs: BTreeMap<u32, u64>,
+    /// Types of the globals from [`SAVED`] on.
+    saved: Vec<ValType>,
 }
 
 pub(super) fn ill_formed(function: &str, what: impl Into<String>) -> Error {
@@ -85,7 +91,9 @@ impl<'a> Context<'a> {
             recursive: BTreeSet::new(),
             inlinable: BTreeSet::new(),
             growing: BTreeSet::new(),
+            looping: BTreeSet::new(),
             costs: BTreeMap::new(),
+            saved: Vec::new(),
         };
         let reachable = context.reach()?;
         for &id in reachable.keys() {
@@ -135,22 +143,29 @@ impl<'a> Context<'a> {
         let function = self.function(id)?;
         let mut size = 0_u64;
         let mut calls = Vec::new();
+        let mut is_looping = false;
         walk::statements(&function.body, &mut |stmt| {
             size += 1;
+            is_looping |= walk::is_stmt_loop(stmt);
             calls.extend(walk::stmt_call(stmt));
         });
         walk::block_expressions(&function.body, &mut |expr| {
             size += 1;
+            is_looping |= walk::is_expr_loop(expr);
             if let Expr::Call(callee, _) = expr {
                 calls.push(callee.0);
             }
         });
         for callee in calls {
             if self.inlinable.contains(&callee) {
+                is_looping |= self.looping.contains(&callee);
                 size = size.saturating_add(sizes.get(&callee).copied().unwrap_or(0));
             }
         }
         sizes.insert(id, size);
+        if is_looping {
+            self.looping.insert(id);
+        }
         let cost = walk::block_cost(&function.body, &|callee| self.call_cost(callee));
         self.costs.insert(id, cost);
         if size <= INLINE_NODES_MAX {
@@ -199,6 +214,24 @@ impl<'a> Context<'a> {
             self.tables.insert(id, Table { address, scalar: *scalar, stride, len });
         }
         Ok(data)
+    }
+
+    /// Globals to keep values of these types in, all different.
+    pub fn saved(&mut self, types: impl Iterator<Item = ValType>) -> Vec<u32> {
+        let mut taken = BTreeSet::new();
+        types
+            .map(|ty| {
+                let free = (0_usize..).zip(&self.saved).find(|(idx, known)| {
+                    **known == ty && !taken.contains(idx)
+                });
+                let idx = free.map_or(self.saved.len(), |(idx, _)| idx);
+                if idx == self.saved.len() {
+                    self.saved.push(ty);
+                }
+                taken.insert(idx);
+                SAVED + u32::try_from(idx).unwrap_or(u32::MAX - SAVED)
+            })
+            .collect()
     }
 
     /// Register consecutive sites; returns the first.
@@ -372,7 +405,7 @@ fn memory_type(options: &Options, input_base: u32) -> Result<MemoryType> {
     })
 }
 
-fn globals() -> GlobalSection {
+fn globals(saved: &[ValType]) -> GlobalSection {
     let mut section = GlobalSection::new();
     let mutable = |val_type| GlobalType { val_type, mutable: true, shared: false };
     for idx in [HEAP, FUEL, TRAP_SITE, DONE, DEPTH] {
@@ -381,6 +414,14 @@ fn globals() -> GlobalSection {
             TRAP_SITE => section.global(mutable(ValType::I32), &ConstExpr::i32_const(-1)),
             _ => section.global(mutable(ValType::I32), &ConstExpr::i32_const(0)),
         };
+    }
+    for ty in saved {
+        let zero = match ty {
+            ValType::I64 => ConstExpr::i64_const(0),
+            ValType::F64 => ConstExpr::f64_const(0.0.into()),
+            _ => ConstExpr::i32_const(0),
+        };
+        section.global(mutable(*ty), &zero);
     }
     section
 }
@@ -450,7 +491,7 @@ fn assemble(
     }
     let mut module = wasm_encoder::Module::new();
     module.section(&types).section(&import_section).section(&functions).section(&memories);
-    module.section(&globals()).section(&exports);
+    module.section(&globals(&context.saved)).section(&exports);
     if !hints.is_empty() {
         module.section(&hints);
     }

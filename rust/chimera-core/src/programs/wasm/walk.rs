@@ -111,6 +111,49 @@ pub(super) fn expressions<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
+/// What runs again and again: the statements or the expressions of a loop.
+#[derive(Clone, Copy)]
+pub(super) enum Repeated<'s> {
+    Block(&'s [Stmt]),
+    While(&'s Expr, &'s [Stmt]),
+    Comprehension(&'s Comprehension),
+    Nothing,
+}
+
+/// Visit every expression of what a loop repeats.
+pub(super) fn repeated<'s>(
+    repeated: Repeated<'s>,
+    visit_stmt: &mut dyn FnMut(&'s Stmt),
+    visit: &mut dyn FnMut(&'s Expr),
+) {
+    match repeated {
+        Repeated::Block(block) => {
+            statements(block, visit_stmt);
+            block_expressions(block, visit);
+        }
+        Repeated::While(test, block) => {
+            expressions(test, visit);
+            statements(block, visit_stmt);
+            block_expressions(block, visit);
+        }
+        Repeated::Comprehension(inner) => {
+            for part in inner.condition.iter().chain([&inner.element]) {
+                expressions(part, visit);
+            }
+        }
+        Repeated::Nothing => {}
+    }
+}
+
+/// Whether a statement or an expression is a loop itself, and not by way of what it calls.
+pub(super) const fn is_stmt_loop(stmt: &Stmt) -> bool {
+    matches!(stmt.kind, StmtKind::While { .. } | StmtKind::For { .. })
+}
+
+pub(super) const fn is_expr_loop(expr: &Expr) -> bool {
+    matches!(expr, Expr::Comprehension(_) | Expr::Fold(..))
+}
+
 /// Visit every expression of a block.
 pub(super) fn block_expressions<'a>(block: &'a [Stmt], visit: &mut dyn FnMut(&'a Expr)) {
     statements(block, &mut |stmt| {
