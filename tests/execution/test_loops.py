@@ -9,7 +9,7 @@ import pytest
 from chimera._chimera.execution import Engine, Instances
 from chimera._chimera.programs import Program
 
-SOURCE = '''
+SOURCE = """
 def leave(n: int, k: int, s: int) -> int:
     t = 0
     for i in range(0, n, s):
@@ -82,11 +82,13 @@ def tests(a: int, x: float, y: float) -> int:
         a -= 1
         t += 256
     return t
-'''
+"""
 BIG = 2**63
 FLOATS = (0.0, -0.0, 1.5, float("nan"), float("inf"))
 CASES: dict[str, list[tuple[Any, ...]]] = {
-    "leave": [(n, k, s) for n in (-1, 0, 1, 2, 100, 5000) for k in (-1, 0, 4, 4999) for s in (1, 3)],
+    "leave": [
+        (n, k, s) for n in (-1, 0, 1, 2, 100, 5000) for k in (-1, 0, 4, 4999) for s in (1, 3)
+    ],
     "back": [(a, a - d, k) for a in (0, 300, BIG - 1) for d in (-0, 1, 2, 400) for k in (0, 77)],
     "ends": [
         (a, b, s)
@@ -103,7 +105,7 @@ CASES: dict[str, list[tuple[Any, ...]]] = {
 
 def reference(name: str) -> Callable[..., float]:
     names: dict[str, Any] = {}
-    exec(compile(SOURCE, "reference", "exec"), names)
+    exec(compile(SOURCE, "reference", "exec"), names)  # noqa: S102 -- our own text
     function: Callable[..., float] = names[name]
     return function
 

@@ -106,6 +106,14 @@ fn calls_and_comprehensions_wider_than_a_line_are_broken_inside_their_brackets()
 }
 
 #[test]
+fn a_long_argument_before_a_comma_ends_the_breaking() {
+    let name = "a_name_that_is_as_long_as_a_line_can_be_and_then_some_more_so_that_it_never_fits_at_all";
+    let source = format!("def f({name}: int, b: int) -> int:\n    return max({name}, b)\n");
+    let first = read(&source, &["f"]).program;
+    assert_eq!(first, read(&print::source(&first), &["f"]).program);
+}
+
+#[test]
 fn splice_replaces_only_the_evolvable_function() {
     let source = "\"\"\"Task.\"\"\"\nimport chimera\n\n# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x   # old\n\n\ndef g() -> int:\n    return 1\n";
     let parsed = parse(

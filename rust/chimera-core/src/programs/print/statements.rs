@@ -146,10 +146,10 @@ impl<'a> Printer<'a> {
     /// `place op= value` when the value is `place op value` and Python evaluates it alike.
     fn assignment(&self, place: &Expr, value: &Expr) -> Option<String> {
         let Expr::Binary(op, lhs, rhs) = value else { return None };
-        if let Expr::Index(list, index) = place {
-            if !order::is_augmentable(list, index, rhs) {
-                return None;
-            }
+        if let Expr::Index(list, index) = place
+            && !order::is_augmentable(list, index, rhs)
+        {
+            return None;
         }
         let rhs = self.operands(*op, lhs, rhs).1;
         (**lhs == *place).then(|| {

@@ -67,6 +67,8 @@ fn parts(value: &str, width: usize) -> Vec<String> {
             continue;
         }
         if operators == [","] {
+            // Behind the comma; one at the very end separates nothing.
+            breaks.retain(|at| at + 2 < value.len());
             for at in &mut breaks {
                 *at += 1;
             }
@@ -88,7 +90,8 @@ fn parts(value: &str, width: usize) -> Vec<String> {
                 _ => lines.push(piece.to_owned()),
             }
         }
-        if lines.len() > 1 {
+        // Every line is shorter than the whole, so this ends.
+        if lines.iter().all(|line| !line.is_empty() && line.len() < value.len()) {
             return lines.iter().flat_map(|line| parts(line, width)).collect();
         }
     }

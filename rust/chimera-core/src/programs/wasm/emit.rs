@@ -326,7 +326,8 @@ impl<'a, 'c> Emitter<'a, 'c> {
             repeated,
             &mut |stmt| {
                 has_loop |= walk::is_stmt_loop(stmt);
-                has_loop |= walk::stmt_call(stmt).is_some_and(|id| self.context.looping.contains(&id));
+                has_loop |=
+                    walk::stmt_call(stmt).is_some_and(|id| self.context.looping.contains(&id));
             },
             &mut |expr| {
                 in_callees |= walk::is_expr_loop(expr);
@@ -377,6 +378,6 @@ impl<'a, 'c> Emitter<'a, 'c> {
     }
 
     pub fn block_cost(&self, block: &[crate::programs::ir::Stmt]) -> u64 {
-        super::walk::block_cost(block, &|id| self.context.call_cost(id))
+        walk::block_cost(block, &|id| self.context.call_cost(id))
     }
 }

@@ -1,9 +1,9 @@
 //! Statements.
 
 use super::Reason;
+use super::emit::{Emitter, LoopLabels, ReturnTo, fuel_of};
 use super::loops::Repeats;
 use super::walk::Repeated;
-use super::emit::{Emitter, LoopLabels, ReturnTo, fuel_of};
 use crate::Result;
 use crate::programs::ir::{Const, Expr, Logic, Stmt, StmtKind, TupleSource, Unary};
 use crate::programs::types::Type;

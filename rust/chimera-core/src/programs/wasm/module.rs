@@ -221,9 +221,9 @@ impl<'a> Context<'a> {
         let mut taken = BTreeSet::new();
         types
             .map(|ty| {
-                let free = (0_usize..).zip(&self.saved).find(|(idx, known)| {
-                    **known == ty && !taken.contains(idx)
-                });
+                let free = (0_usize..)
+                    .zip(&self.saved)
+                    .find(|(idx, known)| **known == ty && !taken.contains(idx));
                 let idx = free.map_or(self.saved.len(), |(idx, _)| idx);
                 if idx == self.saved.len() {
                     self.saved.push(ty);
