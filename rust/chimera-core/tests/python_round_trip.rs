@@ -25,7 +25,8 @@ fn refusal(source: &str) -> String {
         Err(Error::Source(diagnostics)) => {
             diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         }
-        other => panic!("expected a refusal, got {other:?}\n{source}"),
+        Err(other) => panic!("expected a refusal, got {other}"),
+        Ok(_) => panic!("expected a refusal of {}", source.get(..200).unwrap_or(source)),
     }
 }
 
@@ -107,10 +108,40 @@ fn calls_and_comprehensions_wider_than_a_line_are_broken_inside_their_brackets()
 
 #[test]
 fn a_long_argument_before_a_comma_ends_the_breaking() {
-    let name = "a_name_that_is_as_long_as_a_line_can_be_and_then_some_more_so_that_it_never_fits_at_all";
+    let name =
+        "a_name_that_is_as_long_as_a_line_can_be_and_then_some_more_so_that_it_never_fits_at_all";
     let source = format!("def f({name}: int, b: int) -> int:\n    return max({name}, b)\n");
     let first = read(&source, &["f"]).program;
     assert_eq!(first, read(&print::source(&first), &["f"]).program);
+}
+
+#[test]
+fn deep_nesting_is_refused_and_never_overflows_a_stack() {
+    let cases = [
+        format!("{}x", "-".repeat(900)),
+        format!("{}x", "-".repeat(200_000)),
+        vec!["x"; 50_000].join(" + "),
+        format!("1.0 if {} else 0.0", vec!["x > 0.0"; 20_000].join(" and ")),
+        format!("{}x{}", "abs(".repeat(5_000), ")".repeat(5_000)),
+    ];
+    for expr in cases {
+        let got = refusal(&format!("def f(x: float) -> float:\n    return {expr}\n"));
+        assert!(got.contains("nesting") || got.contains("syntax"), "{got}");
+    }
+    let brackets = format!("{}x{}", "(".repeat(100_000), ")".repeat(100_000));
+    read(&format!("def f(x: float) -> float:\n    return {brackets}\n"), &["f"]);
+    let chain: String =
+        (0..3_000).map(|i| format!("    elif x > {i}.5:\n        y = 1.0\n")).collect();
+    let got = refusal(&format!(
+        "def f(x: float) -> float:\n    y = 0.0\n    if x < 0.0:\n        y = 2.0\n{chain}    return y\n"
+    ));
+    assert!(got.contains("nesting"), "{got}");
+}
+
+#[test]
+fn a_refused_assignment_causes_no_further_refusals() {
+    let got = refusal("def f(x: int) -> int:\n    d = {}\n    e = d + 1\n    return e\n");
+    assert_eq!(got.matches("task.py:").count(), 1, "{got}");
 }
 
 #[test]
@@ -156,6 +187,15 @@ fn refusals_name_place_construct_and_what_to_write() {
         ("def f(x: int) -> int:\n    return 99999999999999999999\n", "does not fit in 64 bits"),
         ("def f(xs: list[int]) -> int:\n    return xs[1:2][0]\n", "slice"),
         ("T = (1, 2.0)\ndef f(i: int) -> float:\n    return T[i]\n", "all of one type"),
+        (
+            "def f(x: int) -> int:\n    return G\nG = 1\nif G:\n    G = 2\n",
+            "`G` is bound or changed more than once",
+        ),
+        ("G = [1, 2]\ndef f(x: int) -> int:\n    return G[x]\n", "write a tuple"),
+        (
+            "import math\nmath.sqrt = abs\ndef f(x: float) -> float:\n    return math.sqrt(x)\n",
+            "outside the subset",
+        ),
         ("def g() -> int:\n    return 1\n", "function `f` is not defined"),
     ];
     for (source, wanted) in cases {

@@ -1,6 +1,7 @@
 //! How long calls leave Python: detached, with Ctrl-C noticed and errors converted.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 use chimera_sandbox::CancelFlag;
@@ -8,6 +9,8 @@ use pyo3::prelude::*;
 
 use crate::error::{Failure, Outcome};
 
+/// Stack of the thread that works: programs nest up to `NESTING_MAX` levels.
+const STACK_BYTES: usize = 64 << 20;
 /// How often a long call looks for Ctrl-C.
 const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
 
@@ -21,11 +24,14 @@ pub fn enter<T: Send>(
     py.detach(|| {
         std::thread::scope(|scope| {
             let (done, wait) = channel::<()>();
-            let worker = scope.spawn(move || {
+            let worker = Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
                 let result = work();
                 drop(done);
                 result
             });
+            let worker = worker.map_err(|error| {
+                Failure::Config(format!("threads: expected one more thread, got {error}"))
+            })?;
             let mut interrupted = None;
             while let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(SIGNAL_PERIOD) {
                 if interrupted.is_none() {

@@ -7,7 +7,7 @@ use super::super::ir::{Const, Expr, GlobalValue, Logic};
 use super::super::types::{Scalar, Type};
 use super::module::math_constant;
 use super::scope::Binding;
-use super::{Lowered, Lowering, Typed, text};
+use super::{Lowered, Lowering, NESTING_MAX, Refused, Typed, text};
 
 /// What a refused kind of expression is called, and what to write instead.
 fn outside(expr: &ast::Expr) -> (&'static str, &'static str) {
@@ -41,6 +41,10 @@ impl Lowering<'_, '_> {
 
     /// Lower with a type in mind; it only matters for empty lists inside.
     pub(super) fn expr_as(&mut self, expr: &ast::Expr, wanted: Option<Type>) -> Lowered<Typed> {
+        self.nested(expr.range(), |this| this.expr_inside(expr, wanted))
+    }
+
+    fn expr_inside(&mut self, expr: &ast::Expr, wanted: Option<Type>) -> Lowered<Typed> {
         match expr {
             ast::Expr::BooleanLiteral(literal) => {
                 Ok(Typed::new(Expr::Const(Const::Bool(literal.value)), Type::BOOL))
@@ -110,6 +114,7 @@ impl Lowering<'_, '_> {
         let found = self.scope.as_ref().and_then(|scope| scope.get(key)).copied();
         match found {
             Some(Binding::Definite(id, ty)) => return Ok(Typed::new(Expr::Local(id), ty)),
+            Some(Binding::Unknown) => return Err(Refused),
             Some(Binding::Maybe(..)) => {
                 return self.refuse(
                     name.range,
@@ -170,7 +175,15 @@ impl Lowering<'_, '_> {
 
     /// Lower where only truth matters: any scalar or list becomes a bool.
     pub(super) fn test(&mut self, expr: &ast::Expr) -> Lowered<Expr> {
+        self.nested(expr.range(), |this| this.test_inside(expr))
+    }
+
+    fn test_inside(&mut self, expr: &ast::Expr) -> Lowered<Expr> {
         if let ast::Expr::BoolOp(logic) = expr {
+            // A long chain nests to the right.
+            if logic.values.len() > NESTING_MAX {
+                return self.too_deep(logic.range);
+            }
             let op = logic_op(logic.op);
             let mut operands = Vec::with_capacity(logic.values.len());
             for value in &logic.values {
@@ -184,6 +197,9 @@ impl Lowering<'_, '_> {
     }
 
     fn logic(&mut self, logic: &ast::ExprBoolOp) -> Lowered<Typed> {
+        if logic.values.len() > NESTING_MAX {
+            return self.too_deep(logic.range);
+        }
         let mut operands = Vec::with_capacity(logic.values.len());
         let mut ty = None;
         for value in &logic.values {

@@ -11,6 +11,7 @@
 )]
 
 mod annotations;
+mod bindings;
 mod calls;
 mod comprehensions;
 mod expressions;
@@ -69,8 +70,27 @@ pub struct Parsed {
 /// # Errors
 /// [`Error::Source`] with every refusal when the text is not Python or leaves the subset.
 pub fn parse(source: &str, options: &ParseOptions) -> Result<Parsed> {
-    let mut module = Module::read(source, options)?;
-    module.lower().ok_or_else(|| Error::Source(std::mem::take(&mut module.diagnostics)))
+    // The parser recurses with the text, so it gets a stack that any text of the allowed size fits.
+    if source.len() > SOURCE_BYTES_MAX {
+        return Err(Error::Argument {
+            name: "source",
+            expected: format!("at most {SOURCE_BYTES_MAX} bytes of Python"),
+            got: format!("{} bytes; load data in a workload instead", source.len()),
+        });
+    }
+    let work = || {
+        let mut module = Module::read(source, options)?;
+        module.lower().ok_or_else(|| Error::Source(std::mem::take(&mut module.diagnostics)))
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+        let spawned = thread.spawn_scoped(scope, work).map_err(|error| Error::Argument {
+            name: "source",
+            expected: "a thread for the parser".to_owned(),
+            got: error.to_string(),
+        })?;
+        spawned.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Byte range of the value that a module assigns to a constant, if it assigns it exactly once.
@@ -90,6 +110,13 @@ pub fn constant_span(source: &str, name: &str) -> Option<(usize, usize)> {
     let span = found.next()?;
     found.next().is_none().then_some(span)
 }
+
+/// Longest source that is parsed.
+pub const SOURCE_BYTES_MAX: usize = 256 << 10;
+/// Reserved, not used: about two kilobytes for each byte of the longest source.
+const PARSER_STACK_BYTES: usize = 512 << 20;
+/// How deep expressions and statements may nest; everything behind the front end recurses with them.
+pub const NESTING_MAX: usize = 150;
 
 /// Marks that a diagnostic was recorded and this construct has no lowering.
 #[derive(Debug)]
@@ -119,6 +146,8 @@ struct Lowering<'m, 'src> {
     assigned: BTreeSet<String>,
     loops: Vec<loops::LoopFrame>,
     hidden: u32,
+    nesting: usize,
+    has_refused: bool,
 }
 
 impl<'m, 'src> Lowering<'m, 'src> {
@@ -144,6 +173,8 @@ impl<'m, 'src> Lowering<'m, 'src> {
             assigned,
             loops: Vec::new(),
             hidden: 0,
+            nesting: 0,
+            has_refused: false,
         };
         let (doc, rest) = statements::split_docstring(&def.body);
         let body = lowering.block(rest);
@@ -155,7 +186,16 @@ impl<'m, 'src> Lowering<'m, 'src> {
                 "return a value on every path",
             );
         }
-        let Self { module, locals, .. } = lowering;
+        let Self { module, locals, has_refused, .. } = lowering;
+        if has_refused && module.diagnostics.len() == refused_before {
+            // Never drop a statement silently.
+            return module.refuse(
+                def.name.range,
+                "function",
+                format!("`{}` leaves the subset", def.name),
+                "see the subset reference",
+            );
+        }
         if module.diagnostics.len() > refused_before {
             return Err(Refused);
         }
@@ -184,6 +224,30 @@ impl<'m, 'src> Lowering<'m, 'src> {
             block.push(StmtKind::Pass.into());
         }
         block
+    }
+
+    /// Lower something one level deeper.
+    fn nested<T>(
+        &mut self,
+        at: TextRange,
+        lower: impl FnOnce(&mut Self) -> Lowered<T>,
+    ) -> Lowered<T> {
+        if self.nesting >= NESTING_MAX {
+            return self.too_deep(at);
+        }
+        self.nesting += 1;
+        let lowered = lower(self);
+        self.nesting -= 1;
+        lowered
+    }
+
+    fn too_deep<T>(&mut self, at: TextRange) -> Lowered<T> {
+        self.refuse(
+            at,
+            "nesting",
+            format!("deeper than {NESTING_MAX} levels"),
+            "split it: assign parts to variables, or write a helper function",
+        )
     }
 
     fn push(&self, block: &mut Block, range: TextRange, kind: StmtKind) {

@@ -10,6 +10,7 @@ use ruff_text_size::{Ranged, TextRange, TextSize};
 use super::super::ir::{Const, FunctionId, Global, GlobalId, GlobalValue, Program};
 use super::super::types::{Returns, Type};
 use super::annotations::{is_tunable, last_segment};
+use super::bindings::bindings;
 use super::{FunctionSpan, Lowered, Lowering, ParseOptions, Parsed, Refused, text};
 use crate::error::{Diagnostic, Error, Result};
 
@@ -99,7 +100,10 @@ impl<'src> Module<'src> {
         }
         match ruff_python_parser::parse_module(source) {
             Ok(parsed) => {
-                for stmt in parsed.into_syntax().body {
+                let body = parsed.into_syntax().body;
+                let bound = bindings(&body).into_iter().filter(|(_, times)| *times > 1);
+                module.rebound = bound.map(|(name, _)| name).collect();
+                for stmt in body {
                     module.top_level(stmt);
                 }
                 Ok(module)
@@ -148,19 +152,12 @@ impl<'src> Module<'src> {
                     self.constant(name.id.as_str(), *value, is_tunable(&assign.annotation));
                 }
             }
-            ast::Stmt::AugAssign(assign) => {
-                if let ast::Expr::Name(name) = &*assign.target {
-                    self.rebound.insert(name.id.to_string());
-                }
-            }
             _ => {}
         }
     }
 
     fn constant(&mut self, name: &str, value: ast::Expr, tunable: bool) {
-        if self.constants.insert(name.to_owned(), (value, tunable)).is_some() {
-            self.rebound.insert(name.to_owned());
-        }
+        self.constants.insert(name.to_owned(), (value, tunable));
     }
 
     /// Lower the roots and everything they call; `None` when something was refused.
@@ -181,6 +178,14 @@ impl<'src> Module<'src> {
         let (mut functions, mut spans) = (Vec::new(), Vec::new());
         while let Some(name) = self.ids.get(functions.len()).cloned() {
             let def = self.definitions.get(&name)?.def.clone();
+            if self.rebound.contains(&name) {
+                let _ = self.refuse::<()>(
+                    def.name.range,
+                    "function",
+                    format!("`{name}` is bound more than once in the file"),
+                    "define it once",
+                );
+            }
             spans.push(span(&def, self.source));
             // After a refusal keep the place, so that ids stay in step and the rest is checked too.
             let lowered = Lowering::function(self, &def);
@@ -330,8 +335,8 @@ impl<'src> Module<'src> {
             return self.refuse(
                 at,
                 "module constant",
-                format!("`{name}` is assigned more than once"),
-                "assign it once at module level",
+                format!("`{name}` is bound or changed more than once in the file"),
+                "bind it once at module level",
             );
         }
         let value = self.global_value(name, &value)?;
@@ -346,7 +351,14 @@ impl<'src> Module<'src> {
     fn global_value(&mut self, name: &str, value: &ast::Expr) -> Lowered<GlobalValue> {
         let elements = match value {
             ast::Expr::Tuple(tuple) => &tuple.elts,
-            ast::Expr::List(list) => &list.elts,
+            ast::Expr::List(list) => {
+                return self.refuse(
+                    list.range,
+                    "module constant",
+                    format!("`{name}` is a list, which may change"),
+                    "write a tuple: `(...)` instead of `[...]`",
+                );
+            }
             scalar => return self.literal(name, scalar).map(GlobalValue::Scalar),
         };
         let mut constants = Vec::with_capacity(elements.len());
@@ -424,17 +436,21 @@ impl<'src> Module<'src> {
         })
     }
 
+    fn imported(&self, name: &str) -> Option<&Imported> {
+        self.imports.get(name).filter(|_| !self.rebound.contains(name))
+    }
+
     /// `sqrt` when the expression names `math.sqrt` under whatever import.
     pub(super) fn math_member<'e>(&'e self, expr: &'e ast::Expr) -> Option<&'e str> {
         match expr {
             ast::Expr::Attribute(attribute) => match &*attribute.value {
-                ast::Expr::Name(name) => match self.imports.get(name.id.as_str())? {
+                ast::Expr::Name(name) => match self.imported(name.id.as_str())? {
                     Imported::MathModule => Some(attribute.attr.as_str()),
                     Imported::MathMember(_) => None,
                 },
                 _ => None,
             },
-            ast::Expr::Name(name) => match self.imports.get(name.id.as_str())? {
+            ast::Expr::Name(name) => match self.imported(name.id.as_str())? {
                 Imported::MathMember(member) => Some(member),
                 Imported::MathModule => None,
             },

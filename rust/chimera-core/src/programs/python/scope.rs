@@ -14,6 +14,8 @@ pub(super) enum Binding {
     Maybe(LocalId, Type),
     /// Holds different types on different paths.
     Conflict(Type, Type),
+    /// What was assigned was refused.
+    Unknown,
 }
 
 /// The names known at one point.
@@ -25,6 +27,10 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn bind(&mut self, name: &str, id: LocalId, ty: Type) {
         self.bindings.insert(name.to_owned(), Binding::Definite(id, ty));
+    }
+
+    pub(super) fn forget(&mut self, name: &str) {
+        self.bindings.insert(name.to_owned(), Binding::Unknown);
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Binding> {
@@ -66,12 +72,14 @@ const fn weaken(binding: Binding) -> Binding {
     match binding {
         Binding::Definite(id, ty) | Binding::Maybe(id, ty) => Binding::Maybe(id, ty),
         Binding::Conflict(a, b) => Binding::Conflict(a, b),
+        Binding::Unknown => Binding::Unknown,
     }
 }
 
 fn meet(left: Binding, right: Binding) -> Binding {
-    use Binding::{Conflict, Definite, Maybe};
+    use Binding::{Conflict, Definite, Maybe, Unknown};
     match (left, right) {
+        (Unknown, _) | (_, Unknown) => Unknown,
         (Conflict(a, b), _) | (_, Conflict(a, b)) => Conflict(a, b),
         (Definite(id, ty), Definite(other, _)) if id == other => Definite(id, ty),
         (Definite(id, ty) | Maybe(id, ty), Definite(other, _) | Maybe(other, _)) if id == other => {

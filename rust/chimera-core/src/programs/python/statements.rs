@@ -39,6 +39,27 @@ fn outside(stmt: &ast::Stmt) -> (&'static str, &'static str) {
 
 impl Lowering<'_, '_> {
     pub(super) fn statement(&mut self, stmt: &ast::Stmt, out: &mut Block) -> Lowered<()> {
+        let lowered = self.nested(stmt.range(), |this| this.statement_inside(stmt, out));
+        if lowered.is_err() {
+            self.has_refused = true;
+            // In a loop the names must keep their state, or the next round would stay silent.
+            if self.loops.is_empty() {
+                self.forget_targets(stmt);
+            }
+        }
+        lowered
+    }
+
+    /// After a refused assignment its names hold something unknown: say nothing more about them.
+    fn forget_targets(&mut self, stmt: &ast::Stmt) {
+        let mut names = BTreeSet::new();
+        assigned_names(std::slice::from_ref(stmt), &mut names);
+        if let Some(scope) = self.scope.as_mut() {
+            names.iter().for_each(|name| scope.forget(name));
+        }
+    }
+
+    fn statement_inside(&mut self, stmt: &ast::Stmt, out: &mut Block) -> Lowered<()> {
         match stmt {
             ast::Stmt::Assign(assign) => self.assign(assign, out),
             ast::Stmt::AnnAssign(assign) => self.annotated(assign, out),
@@ -110,6 +131,14 @@ impl Lowering<'_, '_> {
 
     fn else_clauses(&mut self, clauses: &[ast::ElifElseClause]) -> Lowered<Block> {
         let Some((clause, rest)) = clauses.split_first() else { return Ok(Block::new()) };
+        self.nested(clause.range, |this| this.else_clause(clause, rest))
+    }
+
+    fn else_clause(
+        &mut self,
+        clause: &ast::ElifElseClause,
+        rest: &[ast::ElifElseClause],
+    ) -> Lowered<Block> {
         let Some(test) = &clause.test else { return Ok(self.block(&clause.body)) };
         let test = self.test(test)?;
         let before = self.scope.clone();
@@ -177,7 +206,7 @@ impl Lowering<'_, '_> {
         match target {
             ast::Expr::Name(name) => match self.scope.as_ref()?.get(name.id.as_str())? {
                 Binding::Definite(_, ty) => Some(*ty),
-                Binding::Maybe(..) | Binding::Conflict(..) => None,
+                Binding::Maybe(..) | Binding::Conflict(..) | Binding::Unknown => None,
             },
             ast::Expr::Subscript(subscript) => self.type_at(&subscript.value)?.element(),
             _ => None,
