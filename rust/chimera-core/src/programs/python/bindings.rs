@@ -9,7 +9,9 @@ use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 /// holds (`name[0] = ...`, `name.part = ...`) counts as binding it anew.
 pub(super) fn bindings(body: &[ast::Stmt]) -> BTreeMap<String, usize> {
     let mut count = Count::default();
-    body.iter().for_each(|stmt| count.visit_stmt(stmt));
+    for stmt in body {
+        count.visit_stmt(stmt);
+    }
     count.names
 }
 

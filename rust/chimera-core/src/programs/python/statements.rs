@@ -55,7 +55,9 @@ impl Lowering<'_, '_> {
         let mut names = BTreeSet::new();
         assigned_names(std::slice::from_ref(stmt), &mut names);
         if let Some(scope) = self.scope.as_mut() {
-            names.iter().for_each(|name| scope.forget(name));
+            for name in &names {
+                scope.forget(name);
+            }
         }
     }
 
