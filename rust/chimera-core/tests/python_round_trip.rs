@@ -130,8 +130,9 @@ fn deep_nesting_is_refused_and_never_overflows_a_stack() {
     }
     let brackets = format!("{}x{}", "(".repeat(100_000), ")".repeat(100_000));
     read(&format!("def f(x: float) -> float:\n    return {brackets}\n"), &["f"]);
-    let chain: String =
+    let branches: Vec<_> =
         (0..3_000).map(|i| format!("    elif x > {i}.5:\n        y = 1.0\n")).collect();
+    let chain = branches.concat();
     let got = refusal(&format!(
         "def f(x: float) -> float:\n    y = 0.0\n    if x < 0.0:\n        y = 2.0\n{chain}    return y\n"
     ));
