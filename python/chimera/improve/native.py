@@ -133,6 +133,10 @@ class Search(Protocol):
         """Return the state's sha256 (hex)."""
 
 
+TIMEOUT_MS = 600_000
+"""Fuel ends a call long before; a time limit would make results depend on the machine."""
+
+
 def _module(name: str) -> Any:
     return importlib.import_module(f"chimera._chimera.{name}")
 
@@ -147,7 +151,7 @@ def parse(source: str, *, file: str, roots: Sequence[str], evolvable: Sequence[s
 
 def make_engine(*, threads: int) -> Engine:
     """Start the sandbox."""
-    return cast("Engine", _module("execution").Engine(threads=threads))
+    return cast("Engine", _module("execution").Engine(threads=threads, timeout_ms=TIMEOUT_MS))
 
 
 def make_instances(

@@ -146,6 +146,24 @@ fn a_refused_assignment_causes_no_further_refusals() {
 }
 
 #[test]
+fn an_int_result_declared_float_may_be_compared_and_handed_on() {
+    let source = "def g(x: int) -> float:\n    return -x\n\n\ndef f(x: int) -> float:\n    best = g(0)\n    score = g(x)\n    if score > best:\n        best = score\n    return best\n";
+    read(source, &["f"]);
+}
+
+#[test]
+fn the_math_import_goes_behind_the_docstring() {
+    let source = "\"\"\"Task\nfrom the paper.\n\"\"\"\nfrom math import exp\n\n\ndef f(x: float) -> float:\n    return exp(x)\n";
+    let options = options(&["f"]);
+    let parsed = parse(source, &options).unwrap();
+    let out = print::splice(&parsed.program, &parsed.spans, source);
+    assert!(
+        out.starts_with("\"\"\"Task\nfrom the paper.\n\"\"\"\nimport math\nfrom math"),
+        "{out}"
+    );
+}
+
+#[test]
 fn splice_replaces_only_the_evolvable_function() {
     let source = "\"\"\"Task.\"\"\"\nimport chimera\n\n# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x   # old\n\n\ndef g() -> int:\n    return 1\n";
     let parsed = parse(
@@ -191,6 +209,14 @@ fn refusals_name_place_construct_and_what_to_write() {
         (
             "def f(x: int) -> int:\n    return G\nG = 1\nif G:\n    G = 2\n",
             "`G` is bound or changed more than once",
+        ),
+        (
+            "round = abs\ndef f(x: float) -> int:\n    return round(x)\n",
+            "`round` is bound at module level",
+        ),
+        (
+            "def g(x: int) -> float:\n    return x\n\n\ndef f(x: int) -> float:\n    return g(x) * 2\n",
+            "task.py:6:1: float result",
         ),
         ("G = [1, 2]\ndef f(x: int) -> int:\n    return G[x]\n", "write a tuple"),
         (

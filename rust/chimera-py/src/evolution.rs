@@ -60,9 +60,9 @@ pub struct Candidate {
     id: String,
     /// The program.
     program: Py<Program>,
-    /// Mean score over the training instances.
+    /// Mean score over the first `Search.n_selection` training instances.
     score: f64,
-    /// Standard deviation of the score over the training instances.
+    /// Standard deviation of the score over the same instances.
     deviation: f64,
     /// Number of instances behind the score.
     n_instances: usize,
@@ -336,6 +336,14 @@ impl Search {
         }
         let options = Options { cancel: Some(cancel.clone()), is_fresh: false };
         let runs = engine.runtime.run_batch(&jobs, &options)?;
+        // How far a call comes in a given time depends on the machine: nothing may be learnt from it.
+        if runs.iter().any(|run| run.status == Status::Deadline) {
+            return Err(Failure::Config(
+                "timeout_ms: expected every call to end by its fuel within the time limit, got one \
+                 that did not; raise timeout_ms or lower fuel_max"
+                    .to_owned(),
+            ));
+        }
         let mut measured = Vec::with_capacity(runs.len());
         for (run, request) in runs.iter().zip(&batch.requests) {
             let ty = executables
@@ -541,6 +549,12 @@ impl Search {
             fuel: 0,
         };
         Py::new(py, baseline)
+    }
+
+    /// Training instances, from the first on, that decide races and give candidates their scores.
+    #[getter]
+    fn n_selection(&self) -> usize {
+        self.lock().n_selection()
     }
 
     /// Objective calls so far, each on one instance.

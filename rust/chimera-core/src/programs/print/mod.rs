@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::ir::{Const, Expr, Function, Global, GlobalId, GlobalValue, Program};
-use super::python::{FunctionSpan, constant_span};
+use super::python::{FunctionSpan, constant_span, place_of_math_import};
 use statements::Printer;
 
 /// The evolvable functions and the module constants they use, as Python text.
@@ -96,32 +96,10 @@ pub fn splice(program: &Program, spans: &[FunctionSpan], original: &str) -> Stri
             out.replace_range(start..end, &text);
         }
     }
-    if wants_math && !imports_math(&out) {
-        insert_import(&mut out);
+    if wants_math && let Some(at) = place_of_math_import(&out) {
+        out.insert_str(at, "import math\n");
     }
     out
-}
-
-fn imports_math(source: &str) -> bool {
-    source.lines().any(|line| {
-        line.strip_prefix("import ").is_some_and(|rest| {
-            rest.split('#').next().unwrap_or("").split(',').any(|name| name.trim() == "math")
-        })
-    })
-}
-
-/// Put `import math` before the first import, which stands behind any docstring and `__future__`.
-fn insert_import(source: &mut String) {
-    let mut offset = 0;
-    for line in source.split_inclusive('\n') {
-        let is_import = line.starts_with("import ") || line.starts_with("from ");
-        if is_import && !line.starts_with("from __future__") {
-            source.insert_str(offset, "import math\n");
-            return;
-        }
-        offset += line.len();
-    }
-    source.insert_str(0, "import math\n\n");
 }
 
 /// The constants that the chosen functions read, in program order.

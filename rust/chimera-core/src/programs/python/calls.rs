@@ -115,6 +115,7 @@ impl Lowering<'_, '_> {
     }
 
     fn builtin(&mut self, call: &ast::ExprCall, name: &str) -> Lowered<Typed> {
+        self.not_rebound(call.func.range(), name)?;
         match name {
             "bool" | "int" | "float" => {
                 self.count(call, name, 1, 1)?;
@@ -194,6 +195,21 @@ impl Lowering<'_, '_> {
                 "define it at the top level of the file with annotations",
             ),
         }
+    }
+
+    /// Refuse the name of a builtin that the file binds to something else.
+    pub(super) fn not_rebound(&mut self, at: TextRange, name: &str) -> Lowered<()> {
+        if self.module.binds(name) {
+            return self.refuse(
+                at,
+                "call",
+                format!(
+                    "`{name}` is bound at module level, but not to a function that can be compiled"
+                ),
+                "write a `def` with annotations, or use another name",
+            );
+        }
+        Ok(())
     }
 
     fn math(&mut self, call: &ast::ExprCall, member: &str) -> Lowered<Typed> {

@@ -26,6 +26,7 @@ impl Lowering<'_, '_> {
             let known = matches!(name.id.as_str(), "range" | "enumerate" | "zip" | "reversed");
             if known && !self.module.is_function(name.id.as_str()) {
                 self.no_keywords(call)?;
+                self.not_rebound(name.range, name.id.as_str())?;
                 return self.iter_call(call, name.id.as_str());
             }
         }

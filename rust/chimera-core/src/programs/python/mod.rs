@@ -16,6 +16,7 @@ mod calls;
 mod comprehensions;
 mod expressions;
 mod loops;
+mod loose;
 mod module;
 mod operators;
 mod scope;
@@ -111,6 +112,32 @@ pub fn constant_span(source: &str, name: &str) -> Option<(usize, usize)> {
     found.next().is_none().then_some(span)
 }
 
+/// Where `import math` belongs in a module that lacks it: behind the docstring and `__future__`
+/// imports; `None` when the module imports it under its own name already, or is not Python.
+#[must_use]
+pub fn place_of_math_import(source: &str) -> Option<usize> {
+    let body = ruff_python_parser::parse_module(source).ok()?.into_syntax().body;
+    let imports_math = |stmt: &ast::Stmt| match stmt {
+        ast::Stmt::Import(import) => {
+            import.names.iter().any(|a| a.name.as_str() == "math" && a.asname.is_none())
+        }
+        _ => false,
+    };
+    if body.iter().any(imports_math) {
+        return None;
+    }
+    let is_opening = |stmt: &&ast::Stmt| match stmt {
+        ast::Stmt::Expr(stmt) => matches!(&*stmt.value, ast::Expr::StringLiteral(_)),
+        ast::Stmt::ImportFrom(import) => {
+            import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
+        }
+        _ => false,
+    };
+    let first = body.iter().find(|stmt| !is_opening(stmt))?.range().start().to_usize();
+    // A decorator's line begins the statement it stands on.
+    Some(source.get(..first).and_then(|head| head.rfind('\n')).map_or(0, |at| at + 1))
+}
+
 /// Longest source that is parsed.
 pub const SOURCE_BYTES_MAX: usize = 256 << 10;
 /// Reserved, not used: about two kilobytes for each byte of the longest source.
@@ -148,6 +175,8 @@ struct Lowering<'m, 'src> {
     hidden: u32,
     nesting: usize,
     has_refused: bool,
+    /// Whether an int is returned although a float is declared.
+    is_loose: bool,
 }
 
 impl<'m, 'src> Lowering<'m, 'src> {
@@ -175,6 +204,7 @@ impl<'m, 'src> Lowering<'m, 'src> {
             hidden: 0,
             nesting: 0,
             has_refused: false,
+            is_loose: false,
         };
         let (doc, rest) = statements::split_docstring(&def.body);
         let body = lowering.block(rest);
@@ -186,7 +216,10 @@ impl<'m, 'src> Lowering<'m, 'src> {
                 "return a value on every path",
             );
         }
-        let Self { module, locals, has_refused, .. } = lowering;
+        let Self { module, locals, has_refused, is_loose, .. } = lowering;
+        if is_loose {
+            module.mark_loose(&def.name);
+        }
         if has_refused && module.diagnostics.len() == refused_before {
             // Never drop a statement silently.
             return module.refuse(

@@ -11,6 +11,7 @@ use super::super::ir::{Const, FunctionId, Global, GlobalId, GlobalValue, Program
 use super::super::types::{Returns, Type};
 use super::annotations::{is_tunable, last_segment};
 use super::bindings::bindings;
+use super::loose::loose_uses;
 use super::{FunctionSpan, Lowered, Lowering, ParseOptions, Parsed, Refused, text};
 use crate::error::{Diagnostic, Error, Result};
 
@@ -68,7 +69,9 @@ pub(super) struct Module<'src> {
     definitions: BTreeMap<String, Definition>,
     pub(super) imports: BTreeMap<String, Imported>,
     constants: BTreeMap<String, (ast::Expr, bool)>,
+    bound: BTreeSet<String>,
     rebound: BTreeSet<String>,
+    loose: BTreeSet<usize>,
     ids: Vec<String>,
     globals: Vec<Arc<Global>>,
 }
@@ -87,7 +90,9 @@ impl<'src> Module<'src> {
             definitions: BTreeMap::new(),
             imports: BTreeMap::new(),
             constants: BTreeMap::new(),
+            bound: BTreeSet::new(),
             rebound: BTreeSet::new(),
+            loose: BTreeSet::new(),
             ids: Vec::new(),
             globals: Vec::new(),
         };
@@ -101,8 +106,10 @@ impl<'src> Module<'src> {
         match ruff_python_parser::parse_module(source) {
             Ok(parsed) => {
                 let body = parsed.into_syntax().body;
-                let bound = bindings(&body).into_iter().filter(|(_, times)| *times > 1);
-                module.rebound = bound.map(|(name, _)| name).collect();
+                let bound = bindings(&body);
+                module.bound = bound.keys().cloned().collect();
+                let twice = bound.into_iter().filter(|(_, times)| *times > 1);
+                module.rebound = twice.map(|(name, _)| name).collect();
                 for stmt in body {
                     module.top_level(stmt);
                 }
@@ -195,11 +202,38 @@ impl<'src> Module<'src> {
             return None;
         }
         let functions = functions.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(Parsed { program: Program { functions, globals: self.globals.clone() }, spans })
+        let program = Program { functions, globals: self.globals.clone() };
+        for misuse in loose_uses(&program, self.loose.clone()) {
+            let user = program.functions.get(misuse.function).map_or("", |f| f.name.as_str());
+            self.diagnostics.push(Diagnostic {
+                file: self.file.clone(),
+                line: misuse.line,
+                column: 1,
+                construct: "float result".to_owned(),
+                message: format!(
+                    "`{user}` computes with the result of a function that is declared `-> float` \
+                     but returns an int"
+                ),
+                help: "return a float there, for example `return float(-gap)`; an int may only be \
+                       compared, assigned and returned"
+                    .to_owned(),
+            });
+        }
+        self.diagnostics.is_empty().then_some(Parsed { program, spans })
     }
 
     pub(super) fn is_function(&self, name: &str) -> bool {
         self.definitions.contains_key(name)
+    }
+
+    /// Note that a function returns an int although it is declared to return a float.
+    pub(super) fn mark_loose(&mut self, name: &str) {
+        self.loose.extend(self.ids.iter().position(|known| known == name));
+    }
+
+    /// Whether the file binds a name at module level, so that it is no builtin any more.
+    pub(super) fn binds(&self, name: &str) -> bool {
+        self.bound.contains(name)
     }
 
     pub(super) fn is_evolvable(&self, name: &str) -> bool {

@@ -515,6 +515,7 @@ impl Lowering<'_, '_> {
             return Ok(value.expr);
         }
         if ty == Type::FLOAT && value.ty.scalar().is_some() {
+            self.is_loose = true;
             if let Some(number) = super::calls::int_literal(&value.expr)
                 && number.unsigned_abs() <= 1 << 53
             {
