@@ -86,3 +86,13 @@ def test_mismatches_are_named() -> None:
     assert [idx for idx, _ in found] == [1, 2]
     assert "2.5" in found[0][1]
     assert "ValueError" in found[1][1]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(SystemExit(4), "SystemExit: 4"), (ValueError(), "ValueError")]
+)
+def test_whatever_an_objective_raises_is_a_reason(error: BaseException, reason: str) -> None:
+    def objective() -> float:
+        raise error
+
+    assert python_score(objective, (), timeout_s=5.0) == PythonScore(None, reason)

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from chimera.errors import WorkloadError
 from chimera.improve.deadline import DeadlinePassed, deadline
+from chimera.improve.foreign import describe
 from chimera.ledger import canonical_json
 
 __all__ = ["InstanceSet", "coerce", "derive_seeds", "draw"]
@@ -114,9 +115,11 @@ def _instance(
             f"expected {call} to return within {timeout_s:g} s, got no result; look for an endless "
             "loop, or make the instance smaller"
         ) from None
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise WorkloadError(
-            f"expected {call} to return an instance, got {type(error).__name__}: {error}; call it "
+            f"expected {call} to return an instance, got {describe(error)}; call it "
             "in a Python shell to see the traceback"
         ) from error
     values = _values(returned, parameters, call)

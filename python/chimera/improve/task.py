@@ -21,6 +21,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from chimera.errors import SourceError, TaskError
+from chimera.improve.foreign import describe
 from chimera.improve.marks import MARK, Mark
 
 __all__ = ["Task", "execute_source", "load_task"]
@@ -154,10 +155,12 @@ def execute_source(text: str, file: Path) -> ModuleType:
             exec(code, module.__dict__)  # noqa: S102
     except TaskError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise TaskError(
-            f"expected {file.name} to import cleanly, got {type(error).__name__}: {error}; run it "
-            f"with python to see the traceback ({file})"
+            f"expected {file.name} to import cleanly, got {describe(error)}; run it with "
+            f"python to see the traceback ({file})"
         ) from error
     return module
 
@@ -242,8 +245,8 @@ def _parameters(objective: FunctionType, file: Path) -> dict[str, Any]:
         hints = typing.get_type_hints(objective)
     except Exception as error:
         raise TaskError(
-            f"expected readable annotations on {objective.__name__}, got {error}; use bool, int, "
-            f"float, chimera.ints, chimera.floats and their matrices ({file})"
+            f"expected readable annotations on {objective.__name__}, got {describe(error)}; "
+            f"use bool, int, float, chimera.ints, chimera.floats and their matrices ({file})"
         ) from error
     returned = hints.pop("return", None)
     names = list(inspect.signature(objective).parameters)
