@@ -93,3 +93,12 @@ def test_unwritable_output_is_an_error_but_the_run_is_stored(tmp_path: Path) -> 
     assert done.returncode == 3
     assert "expected to write a file" in done.stderr
     assert run("show", "r1", "--project", tmp_path / ".chimera").returncode == 0
+
+
+def test_second_file_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    improve(task, *FEW)
+    (tmp_path / "other").mkdir()
+    done = run("improve", write_task(tmp_path / "other"), *FEW, "--project", tmp_path / ".chimera")
+    assert done.returncode == 2
+    assert f"the name 'line' belongs to {task} in this project" in done.stderr

@@ -125,10 +125,13 @@ def load(path: str | Path, *, project: str | Path | None = None) -> ModuleType:
     Args:
         path: The task file.
         project: The project folder, by default ``.chimera`` beside the file.
+
+    Raises:
+        TaskError: If another file of the project has the same name, or the file is no task.
     """
     file = Path(path).expanduser().absolute()
     folder = resolve_project(project, file)
     if (folder / DATABASE_NAME).exists():
         with suppress(RegistryError):
-            return live_module(file.stem, folder)
+            return live_module(file.stem, folder, file)
     return load_task(file).module
