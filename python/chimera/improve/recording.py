@@ -103,6 +103,11 @@ def python_score(
         raise
     except BaseException as error:  # noqa: BLE001
         return PythonScore(None, describe(error))
+    if type(value) is int:  # an int is accepted where a float is declared, as annotations say
+        try:
+            value = float(value)
+        except OverflowError as error:
+            return PythonScore(None, describe(error))
     if type(value) is not float:
         return PythonScore(None, f"returned {type(value).__name__} instead of float")
     return PythonScore(value)
