@@ -132,3 +132,9 @@ def test_an_interrupted_workload_stays_an_interrupt() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         draw(workload, PARAMETERS, [0, 2], timeout_s=5.0)
+
+
+def test_a_workload_that_does_not_repeat_itself_is_refused() -> None:
+    calls = itertools.count()
+    with pytest.raises(WorkloadError, match="derive everything from the seed"):
+        draw(lambda _: ([next(calls)], 7), PARAMETERS, [0, 2], timeout_s=5.0)

@@ -89,8 +89,8 @@ def draw(
         timeout_s: Limit for one call.
 
     Raises:
-        WorkloadError: If it raises, takes too long, returns nothing or an ill-typed instance, or
-            returns the same instance for every seed.
+        WorkloadError: If it raises, takes too long, returns nothing or an ill-typed instance,
+            returns the same instance for every seed, or another one for the same seed.
     """
     arguments = tuple(_instance(workload, parameters, seed, timeout_s) for seed in seeds)
     texts = [canonical_json(list(item)) for item in arguments]
@@ -98,6 +98,13 @@ def draw(
         raise WorkloadError(
             f"expected {workload.__name__}(seed) to return another instance for another seed, got "
             f"the same one {len(seeds)} times; draw it from random.Random(seed)"
+        )
+    again = _instance(workload, parameters, seeds[0], timeout_s) if seeds else ()
+    if seeds and canonical_json(list(again)) != texts[0]:
+        raise WorkloadError(
+            f"expected {workload.__name__}(seed={seeds[0]}) to return the same instance each time, "
+            "got another one the second time; derive everything from the seed, for example with "
+            "random.Random(seed)"
         )
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     return InstanceSet(tuple(seeds), arguments, digest)
