@@ -102,3 +102,10 @@ def test_second_file_of_the_same_name_is_refused(tmp_path: Path) -> None:
     done = run("improve", write_task(tmp_path / "other"), *FEW, "--project", tmp_path / ".chimera")
     assert done.returncode == 2
     assert f"the name 'line' belongs to {task} in this project" in done.stderr
+
+
+def test_history_of_an_unknown_task_is_bad_input(tmp_path: Path) -> None:
+    improve(write_task(tmp_path), *FEW)
+    done = run("history", "unknown", "--project", tmp_path / ".chimera")
+    assert done.returncode == 2
+    assert "expected a registered task, got 'unknown'; known tasks: line" in done.stderr

@@ -24,7 +24,7 @@ from chimera.errors import SourceError, TaskError
 from chimera.improve.foreign import describe
 from chimera.improve.marks import MARK, Mark
 
-__all__ = ["Task", "execute_source", "load_task"]
+__all__ = ["Task", "execute_source", "load_task", "path_of"]
 
 TASK_BYTES_MAX: Final = 1 << 20
 _numbers = itertools.count()
@@ -94,7 +94,7 @@ def load_task(path: str | Path, source: str | None = None) -> Task:
         SourceError: If the text is no valid Python.
         TaskError: If the file is missing, raises on import, or lacks a part of a task.
     """
-    file = Path(path).expanduser().absolute()
+    file = path_of(path)
     text = _read(file) if source is None else source
     module = execute_source(text, file)
     marked = _marked(module)
@@ -117,13 +117,30 @@ def load_task(path: str | Path, source: str | None = None) -> Task:
     )
 
 
+def path_of(path: object) -> Path:
+    """Return a task file's absolute path.
+
+    Raises:
+        TaskError: If it is neither text nor a path, or names no place.
+    """
+    if not isinstance(path, str | Path) or "\0" in str(path) or not str(path):
+        raise TaskError(
+            f"expected the path of a task file as text or pathlib.Path, got {type(path).__name__} "
+            f"{path!r}; write for example 'task.py'"
+        )
+    return Path(path).expanduser().absolute()
+
+
 def _read(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        is_special = file.exists() and not file.is_file() and not file.is_dir()
+        data = b"" if is_special else file.read_bytes()
     except OSError as error:
         raise TaskError(
             f"expected a task file, got {error.strerror} for {file}; give the path of a Python file"
         ) from error
+    if is_special:  # reading a pipe or a device may never end
+        raise TaskError(f"expected a task file, got a pipe or a device: {file}; give a Python file")
     if len(data) > TASK_BYTES_MAX:
         raise TaskError(f"expected a task file up to 1 MiB, got {len(data)} bytes: {file}")
     try:
@@ -145,6 +162,8 @@ def execute_source(text: str, file: Path) -> ModuleType:
     """
     try:
         code = compile(text, str(file), "exec", dont_inherit=True)
+    except (RecursionError, MemoryError) as error:
+        raise _too_deep(file) from error
     except (SyntaxError, ValueError) as error:
         raise _syntax_error(error, file) from error
     module = types.ModuleType(f"_chimera_task_{next(_numbers)}_{file.stem}")
@@ -166,9 +185,22 @@ def execute_source(text: str, file: Path) -> ModuleType:
 
 
 def _syntax_error(error: SyntaxError | ValueError, file: Path) -> SourceError:
-    line = getattr(error, "lineno", None) or 1
-    column = getattr(error, "offset", None) or 1
-    message = getattr(error, "msg", None) or str(error)
+    return _unreadable(
+        file,
+        line=getattr(error, "lineno", None) or 1,
+        column=getattr(error, "offset", None) or 1,
+        message=getattr(error, "msg", None) or str(error),
+        remedy="correct the line so that Python accepts it",
+    )
+
+
+def _too_deep(file: Path) -> SourceError:
+    remedy = "split the deepest expression or block into parts"
+    message = f"expected code that Python can parse, got code nested too deeply; {remedy}"
+    return _unreadable(file, line=1, column=1, message=message, remedy=remedy)
+
+
+def _unreadable(file: Path, *, line: int, column: int, message: str, remedy: str) -> SourceError:
     return SourceError(
         f"{file}:{line}:{column}: syntax: {message}",
         [
@@ -178,7 +210,7 @@ def _syntax_error(error: SyntaxError | ValueError, file: Path) -> SourceError:
                 "column": column,
                 "construct": "syntax",
                 "message": message,
-                "help": "correct the line so that Python accepts it",
+                "help": remedy,
             }
         ],
     )
