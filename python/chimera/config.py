@@ -56,7 +56,7 @@ def parse_duration(text: str | float) -> float:
     given: object = text
     if isinstance(given, str):
         seconds = _duration_of(given.strip().lower())
-    elif isinstance(given, numbers.Real) and not isinstance(given, bool):
+    elif not isinstance(given, bool) and isinstance(given, numbers.Real):
         seconds = _float_of(given)
     else:
         raise ConfigError(

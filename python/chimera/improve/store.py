@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from chimera.config import VERSION, Budget, Settings
-from chimera.errors import ConfigError, RegistryError, TaskError
+from chimera.errors import ConfigError, CorruptLedgerError, RegistryError, TaskError
 from chimera.improve.task import Task
 from chimera.ledger import Chain, Ledger, canonical_json, decode_json
 from chimera.storage import Database
@@ -301,6 +301,17 @@ def _is_there(path: Path) -> bool:
 
 
 def _record(row: sqlite3.Row) -> RunRecord:
+    try:
+        return _decoded(row)
+    except ValueError as error:
+        raise CorruptLedgerError(
+            f"expected the stored facts of {row['id']} as JSON, got {error}; nothing was changed: "
+            "restore a copy of the project folder, or move it away and start afresh",
+            str(row["id"]),
+        ) from error
+
+
+def _decoded(row: sqlite3.Row) -> RunRecord:
     return RunRecord(
         id=row["id"],
         number=row["number"],
