@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,6 +11,7 @@ import typer
 from chimera.cli.errors import guarded
 from chimera.cli.improve import ProjectOption
 from chimera.cli.progress import number
+from chimera.cli.streams import complain, emit
 from chimera.config import resolve_project
 
 __all__ = ["history", "report", "show", "verify"]
@@ -64,14 +64,14 @@ def show(
                     facts = {"task": target, "version": chosen.number, "kind": chosen.kind,
                              "live": chosen.is_live, "run": chosen.run, "gain": chosen.gain,
                              "source": text}  # fmt: skip
-                    typer.echo(json.dumps(facts))
+                    emit(facts)
                 else:
                     typer.echo(text, nl=False)
                 return
         result = load_result(folder, target)
         _warn(folder, [result.run])
         if as_json:
-            typer.echo(json.dumps(result.to_dict()))
+            emit(result.to_dict())
             return
         from chimera.cli.summary import print_result
 
@@ -83,7 +83,7 @@ def _warn(folder: Path, runs: list[str]) -> None:
     from chimera.improve.audit import doubts
 
     for doubt in doubts(folder, runs)[:WARNINGS_MAX]:
-        typer.echo(f"warning: {doubt}; see `chimera verify`", err=True)
+        complain(f"warning: {doubt}; see `chimera verify`")
 
 
 def history(
@@ -106,7 +106,7 @@ def history(
         facts = history_of(folder, task)
         _warn(folder, [run["run"] for run in facts["runs"]])
         if as_json:
-            typer.echo(json.dumps(facts))
+            emit(facts)
             return
         from rich.table import Table
 
@@ -174,6 +174,6 @@ def verify(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         with Project(resolve_project(project), write=False) as opened:
             counts = audit(opened)
         if as_json:
-            typer.echo(json.dumps({"status": "sound", "events": counts}))
+            emit({"status": "sound", "events": counts})
             return
         typer.echo(f"sound: {sum(counts.values())} events in {len(counts)} chains")
