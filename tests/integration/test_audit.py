@@ -75,3 +75,10 @@ def test_show_and_history_warn(tmp_path: Path, database: bytes) -> None:
         assert done.returncode == 0
         assert "warning: " in done.stderr
         assert "event 1 of r1" in done.stderr
+
+
+def test_renamed_column_is_corruption(tmp_path: Path, database: bytes) -> None:
+    folder = alter(tmp_path, database, "ALTER TABLE events RENAME COLUMN actor TO act0r")
+    done = run("verify", "--project", folder)
+    assert done.returncode == 3
+    assert "got others (IndexError" in done.stderr

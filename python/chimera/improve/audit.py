@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chimera.errors import ChimeraError, CorruptLedgerError
+from chimera.improve.foreign import describe
 from chimera.improve.registry import Registry, Version
 from chimera.improve.store import Project, RunRecord
 from chimera.ledger import REGISTRY, Event, canonical_json
@@ -32,10 +33,19 @@ def audit(project: Project) -> dict[str, int]:
         CorruptLedgerError: Naming the first broken event, or what disagrees with the events.
     """
     with project.database.snapshot():
-        counts = project.ledger.verify()
-        found = [*_objects(project), *_registry(project)]
-        for record in project.runs():
-            found += _run(project, record)
+        try:
+            counts = project.ledger.verify()
+            found = [*_objects(project), *_registry(project)]
+            for record in project.runs():
+                found += _run(project, record)
+        except (LookupError, TypeError, ValueError) as error:
+            if isinstance(error, ChimeraError):
+                raise
+            raise CorruptLedgerError(
+                f"expected tables and events of a project, got others ({describe(error)}); nothing "
+                "was changed: restore a copy of the project folder, or move it away and start "
+                f"afresh ({project.folder})"
+            ) from error
     if found:
         rest = f" and {len(found) - SHOWN_MAX} more" if found[SHOWN_MAX:] else ""
         raise CorruptLedgerError(
