@@ -101,10 +101,10 @@ def test_given_source_replaces_the_file(tmp_path: Path) -> None:
     assert task.direction == "maximize"
 
 
-@pytest.mark.parametrize("depth", [3_000, 100_000])
+@pytest.mark.parametrize("depth", [400, 1_500, 3_000, 100_000])
 def test_code_nested_too_deeply_is_a_source_error(tmp_path: Path, depth: int) -> None:
     text = task_text() + f"\nvalue = {'-' * depth}1\n"
-    with pytest.raises(SourceError, match="nested too deeply; split"):
+    with pytest.raises(SourceError, match="nested too deeply; split it"):
         load_task(write_task(tmp_path, text))
 
 
@@ -133,3 +133,8 @@ def test_ill_typed_arguments_are_config_errors(tmp_path: Path, options: dict[str
     with pytest.raises(ConfigError, match="expected"):
         chimera.improve(write_task(tmp_path), **options)
     assert not (tmp_path / ".chimera").exists()
+
+
+def test_code_just_within_the_nesting_limit_is_loaded(tmp_path: Path) -> None:
+    text = task_text() + f"\nvalue = {'-' * 380}1\n"
+    assert load_task(write_task(tmp_path, text)).name == "line"

@@ -7,6 +7,7 @@ running the workloads.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import itertools
@@ -27,6 +28,8 @@ from chimera.improve.marks import MARK, Mark
 __all__ = ["Task", "execute_source", "load_task", "path_of"]
 
 TASK_BYTES_MAX: Final = 1 << 20
+NESTING_MAX: Final = 400
+"""Levels of the syntax tree; a chain of as many operators has as many levels."""
 _numbers = itertools.count()
 
 
@@ -161,9 +164,14 @@ def execute_source(text: str, file: Path) -> ModuleType:
         TaskError: If it raises.
     """
     try:
-        code = compile(text, str(file), "exec", dont_inherit=True)
+        tree = ast.parse(text, str(file))
+        if _is_deeper(tree, NESTING_MAX):
+            raise _too_deep(file)
+        code = compile(tree, str(file), "exec", dont_inherit=True)
     except (RecursionError, MemoryError) as error:
         raise _too_deep(file) from error
+    except SourceError:
+        raise
     except (SyntaxError, ValueError) as error:
         raise _syntax_error(error, file) from error
     module = types.ModuleType(f"_chimera_task_{next(_numbers)}_{file.stem}")
@@ -184,6 +192,16 @@ def execute_source(text: str, file: Path) -> ModuleType:
     return module
 
 
+def _is_deeper(tree: ast.AST, limit: int) -> bool:
+    """Whether the syntax tree has more levels than the native compiler's stack is sure to hold."""
+    level = [tree]
+    for _ in range(limit):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
+
+
 def _syntax_error(error: SyntaxError | ValueError, file: Path) -> SourceError:
     return _unreadable(
         file,
@@ -195,8 +213,10 @@ def _syntax_error(error: SyntaxError | ValueError, file: Path) -> SourceError:
 
 
 def _too_deep(file: Path) -> SourceError:
-    remedy = "split the deepest expression or block into parts"
-    message = f"expected code that Python can parse, got code nested too deeply; {remedy}"
+    remedy = "split it: give the parts of the deepest expression or block names of their own"
+    message = (
+        f"expected at most {NESTING_MAX} levels of nesting, got code nested too deeply; {remedy}"
+    )
     return _unreadable(file, line=1, column=1, message=message, remedy=remedy)
 
 
