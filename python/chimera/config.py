@@ -7,6 +7,7 @@ below. Nothing here touches the file system.
 from __future__ import annotations
 
 import math
+import numbers
 import os
 import re
 from collections.abc import Mapping
@@ -52,13 +53,29 @@ def parse_duration(text: str | float) -> float:
         >>> parse_duration("1h30m")
         5400.0
     """
-    seconds = _duration_of(text.strip().lower()) if isinstance(text, str) else float(text)
+    given: object = text
+    if isinstance(given, str):
+        seconds = _duration_of(given.strip().lower())
+    elif not isinstance(given, bool) and isinstance(given, numbers.Real):
+        seconds = _float_of(given)
+    else:
+        raise ConfigError(
+            f"expected a duration as text or a number of seconds, got {type(text).__name__} "
+            f"{text!r}; write for example '60s'"
+        )
     if not math.isfinite(seconds) or not 0.0 < seconds <= BUDGET_SECONDS_MAX:
         raise ConfigError(
             f"expected a budget above zero and at most 30 days, got {text!r}; "
             "write for example --budget 60s"
         )
     return seconds
+
+
+def _float_of(value: numbers.Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _duration_of(text: str) -> float:
@@ -176,7 +193,16 @@ def resolve_project(
         project: The folder that the user named, or None.
         task: A task file; the default folder lies beside it.
         environment: Environment variables, by default the process's.
+
+    Raises:
+        ConfigError: If the argument is no path, or an empty one.
     """
+    given: object = project
+    if given is not None and (not isinstance(given, str | Path) or not str(given)):
+        raise ConfigError(
+            f"expected the project folder as text or pathlib.Path, got {project!r}; name a folder "
+            "or leave it out"
+        )
     variables: Mapping[str, str] = os.environ if environment is None else environment
     chosen = project or variables.get("CHIMERA_PROJECT")
     if chosen:

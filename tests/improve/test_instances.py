@@ -103,3 +103,38 @@ def test_copies_are_independent() -> None:
     drawn.copy_of(0)[0].append(1)
     assert drawn.arguments[0][0] == [4]
     assert len(drawn) == len(list(itertools.chain(drawn.seeds)))
+
+
+class Mute(Exception):  # noqa: N818
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SystemExit(3), "got SystemExit: 3; call it"),
+        (GeneratorExit(), "got GeneratorExit; call it"),
+        (Mute(), "got Mute: .*__str__ raises ValueError"),
+    ],
+)
+def test_whatever_a_workload_raises_is_a_workload_error(error: BaseException, message: str) -> None:
+    def workload(_seed: int) -> object:
+        raise error
+
+    with pytest.raises(WorkloadError, match=message):
+        draw(workload, PARAMETERS, [0, 2], timeout_s=5.0)
+
+
+def test_an_interrupted_workload_stays_an_interrupt() -> None:
+    def workload(_seed: int) -> object:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(workload, PARAMETERS, [0, 2], timeout_s=5.0)
+
+
+def test_a_workload_that_does_not_repeat_itself_is_refused() -> None:
+    calls = itertools.count()
+    with pytest.raises(WorkloadError, match="derive everything from the seed"):
+        draw(lambda _: ([next(calls)], 7), PARAMETERS, [0, 2], timeout_s=5.0)

@@ -77,7 +77,7 @@ def test_record_refuses_a_failing_objective(tmp_path: Path, body: str, message: 
 
 def test_python_score_wants_a_float() -> None:
     assert python_score(lambda: 1.5, (), timeout_s=5.0) == PythonScore(1.5)
-    assert "int instead of float" in str(python_score(lambda: 1, (), timeout_s=5.0).reason)
+    assert "str instead of float" in str(python_score(lambda: "1", (), timeout_s=5.0).reason)
 
 
 def test_mismatches_are_named() -> None:
@@ -86,3 +86,21 @@ def test_mismatches_are_named() -> None:
     assert [idx for idx, _ in found] == [1, 2]
     assert "2.5" in found[0][1]
     assert "ValueError" in found[1][1]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(SystemExit(4), "SystemExit: 4"), (ValueError(), "ValueError")]
+)
+def test_whatever_an_objective_raises_is_a_reason(error: BaseException, reason: str) -> None:
+    def objective() -> float:
+        raise error
+
+    assert python_score(objective, (), timeout_s=5.0) == PythonScore(None, reason)
+
+
+def test_an_int_score_counts_as_the_float() -> None:
+    score = python_score(lambda: 2, (), timeout_s=5.0)
+    assert type(score.value) is float
+    assert not mismatches([score], [2.0])
+    assert python_score(lambda: 10**400, (), timeout_s=5.0).value is None
+    assert python_score(lambda: True, (), timeout_s=5.0).value is None

@@ -1,11 +1,12 @@
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.improve.support import write_task
+from tests.improve.support import task_text, write_task
 
 import chimera
-from chimera.errors import RegistryError, StorageError
+from chimera.errors import RegistryError, StorageError, TaskError
 from chimera.improve.registry import Registry
 from chimera.improve.store import Project
 from chimera.improve.task import Task, load_task
@@ -97,3 +98,27 @@ def test_public_names_load_the_live_version(tmp_path: Path, project: Project, ta
     assert chimera.live("line", project=tmp_path / ".chimera").guess(1.0, 0.0) == 5.0
     with pytest.raises(StorageError):
         chimera.live("line", project=tmp_path / "elsewhere")
+
+
+def test_a_name_belongs_to_one_file(tmp_path: Path, project: Project, task: Task) -> None:
+    adopt(project, task, 5)
+    other = tmp_path / "other"
+    other.mkdir()
+    namesake = write_task(other)
+    with pytest.raises(TaskError, match=f"'line' belongs to {task.path}.*rename the file or use"):
+        chimera.load(namesake, project=project.folder)
+    project.check_name("line", tmp_path / "other" / ".." / "line.py")
+    task.path.unlink()
+    assert chimera.load(namesake, project=project.folder).guess(2.0, 0.0) == 10.0
+
+
+def test_a_moved_task_is_loaded_with_its_new_neighbours(tmp_path: Path, project: Project) -> None:
+    (tmp_path / "old").mkdir()
+    text = task_text().replace("import chimera\n", "import chimera\nimport moved_neighbour\n")
+    (tmp_path / "old" / "moved_neighbour.py").write_text("")
+    task = load_task(write_task(tmp_path / "old", text))
+    adopt(project, task, 5)
+    sys.modules.pop("moved_neighbour")
+    (tmp_path / "old").rename(tmp_path / "new")
+    module = chimera.load(tmp_path / "new" / "line.py", project=project.folder)
+    assert module.guess(2.0, 0.0) == 10.0

@@ -1,10 +1,13 @@
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.improve.support import EVOLVE, HOLDOUT, OBJECTIVE, TRAIN, task_text, write_task
 
-from chimera.errors import SourceError, TaskError
+import chimera
+from chimera.errors import ConfigError, SourceError, TaskError
 from chimera.improve.task import load_task
 
 
@@ -96,3 +99,42 @@ def test_given_source_replaces_the_file(tmp_path: Path) -> None:
     path = write_task(tmp_path)
     task = load_task(path, task_text().replace("minimize", "maximize"))
     assert task.direction == "maximize"
+
+
+@pytest.mark.parametrize("depth", [400, 1_500, 3_000, 100_000])
+def test_code_nested_too_deeply_is_a_source_error(tmp_path: Path, depth: int) -> None:
+    text = task_text() + f"\nvalue = {'-' * depth}1\n"
+    with pytest.raises(SourceError, match="nested too deeply; split it"):
+        load_task(write_task(tmp_path, text))
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "line.py")
+    with pytest.raises(TaskError, match="got a pipe or a device"):
+        load_task(tmp_path / "line.py")
+
+
+@pytest.mark.parametrize("path", [None, 3, b"task.py", "", "a\0b"])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    with pytest.raises(TaskError, match="expected the path of a task file"):
+        chimera.improve(path)
+    with pytest.raises(TaskError, match="expected the path of a task file"):
+        chimera.load(path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"budget": b"1s"}, {"budget": True}, {"budget": 10**400}, {"evaluations": "9"},
+        {"project": ""}, {"project": 3}, {"resume": 1}, {"callback": 4}, {"seed": 1.5},
+    ],
+)  # fmt: skip
+def test_ill_typed_arguments_are_config_errors(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        chimera.improve(write_task(tmp_path), **options)
+    assert not (tmp_path / ".chimera").exists()
+
+
+def test_code_just_within_the_nesting_limit_is_loaded(tmp_path: Path) -> None:
+    text = task_text() + f"\nvalue = {'-' * 380}1\n"
+    assert load_task(write_task(tmp_path, text)).name == "line"

@@ -88,8 +88,17 @@ def test_overwritten_database_stops_a_new_run_and_is_kept(tmp_path: Path) -> Non
     assert file.read_bytes() == b"\0garbage" * 999
 
 
-def test_unwritable_output_is_an_error_but_the_run_is_stored(tmp_path: Path) -> None:
-    done = run("improve", write_task(tmp_path), *FEW, "--report", tmp_path / "none" / "r.html")
-    assert done.returncode == 3
-    assert "expected to write a file" in done.stderr
-    assert run("show", "r1", "--project", tmp_path / ".chimera").returncode == 0
+def test_second_file_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    improve(task, *FEW)
+    (tmp_path / "other").mkdir()
+    done = run("improve", write_task(tmp_path / "other"), *FEW, "--project", tmp_path / ".chimera")
+    assert done.returncode == 2
+    assert f"the name 'line' belongs to {task} in this project" in done.stderr
+
+
+def test_history_of_an_unknown_task_is_bad_input(tmp_path: Path) -> None:
+    improve(write_task(tmp_path), *FEW)
+    done = run("history", "unknown", "--project", tmp_path / ".chimera")
+    assert done.returncode == 2
+    assert "expected a registered task, got 'unknown'; known tasks: line" in done.stderr

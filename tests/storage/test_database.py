@@ -169,3 +169,31 @@ def test_kill_inside_a_transaction_keeps_what_was_committed(tmp_path: Path) -> N
     with Database(tmp_path, write=True) as database:
         stored = [bytes(row[0]) for row in database.query("SELECT data FROM objects")]
     assert stored == [b"committed"]
+
+
+@pytest.mark.parametrize("make", ["empty file", "no tables"])
+def test_reader_of_an_unfinished_project_is_told_so(tmp_path: Path, make: str) -> None:
+    file = tmp_path / DATABASE_NAME
+    file.write_bytes(b"")
+    if make == "no tables":
+        connection = sqlite3.connect(file)
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); DROP TABLE t;")
+        connection.close()
+    with pytest.raises(StorageError, match="creation did not finish; run `chimera improve"):
+        Database(tmp_path, write=False)
+    with Database(tmp_path, write=True) as database:
+        put(database, b"text")
+
+
+@pytest.mark.parametrize("is_writer", [True, False])
+def test_damage_that_is_no_text_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_writer: bool
+) -> None:
+    Database(tmp_path, write=True).close()
+
+    def check(*_: object) -> None:
+        b"\xff".decode()
+
+    monkeypatch.setattr(Database, "_check", check)
+    with pytest.raises(StorageError, match="got a damaged one"):
+        Database(tmp_path, write=is_writer)

@@ -7,6 +7,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; the entry point of the ``chimera`` script."""
-    from chimera.cli.app import app
+    from chimera.cli.process import run
 
-    app()
+    run()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import typer
 
+from chimera.cli.streams import complain, emit
 from chimera.errors import (
     ChimeraError,
     LedgerError,
@@ -55,11 +55,12 @@ def guarded(*, is_json: bool = False) -> Iterator[None]:
             }
             if isinstance(error, SourceError):
                 facts["diagnostics"] = error.diagnostics
-            typer.echo(json.dumps({"status": "error", "error": facts}))
+            with suppress(StorageError):  # this error is the one to report
+                emit({"status": "error", "error": facts})
         _print_error(error)
         raise typer.Exit(code) from error
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        complain("interrupted")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -67,4 +68,4 @@ def _print_error(error: ChimeraError) -> None:
     label = "error:"
     if sys.stderr.isatty():
         label = typer.style(label, fg="red", bold=True)
-    typer.echo(f"{label} {error}", err=True)
+    complain(f"{label} {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chimera.cli.errors import INTERRUPTED, guarded
+from chimera.cli.errors import INTERRUPTED, STORAGE, guarded
 from chimera.cli.progress import make_display
-from chimera.errors import ConfigError
+from chimera.cli.streams import complain, emit
+from chimera.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from chimera.improve.result import Improvement
@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["improve"]
 
+
+def _project_path(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("expected a folder, got nothing; name one or leave it out")
+    return Path(text)
+
+
 ProjectOption = Annotated[
     Path | None,
     typer.Option(
         "--project",
+        parser=_project_path,
+        metavar="PATH",
         help="Project folder; default CHIMERA_PROJECT, or .chimera beside the task file.",
         rich_help_panel="Where",
     ),
@@ -40,7 +49,10 @@ def improve(  # noqa: PLR0917 - options, all given by name
     ] = None,
     evaluations: Annotated[
         int | None,
-        typer.Option(help="Limit on objective calls, instead of time; repeats bit for bit."),
+        typer.Option(
+            help="Limit on objective calls, instead of time; repeats bit for bit. The search ends "
+            "with the generation that reaches it."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the run. Default 0.")] = None,
     threads: Annotated[
@@ -87,6 +99,7 @@ def improve(  # noqa: PLR0917 - options, all given by name
                  "holdout": holdout}  # fmt: skip
         if resume:
             _refuse_changes(given)
+        _check_destinations(task, out, report)
         options: dict[str, Any] = {name: item for name, item in given.items() if item is not None}
         going = steps(task, **options, threads=threads, project=project, resume=run or resume)
         _go(going, is_quiet=quiet)
@@ -131,11 +144,10 @@ def _print_interrupted(run: Run, task: Path, *, as_json: bool) -> None:
     if as_json:
         facts = {"status": "interrupted", "run": run.id, "seconds": round(run.seconds, 3),
                  "project": str(run.folder)}  # fmt: skip
-        typer.echo(json.dumps(facts))
-    typer.echo(
+        emit(facts)
+    complain(
         f"interrupted; run {run.id} is saved. Continue with:\n"
-        f"  chimera improve {task} --resume --project {run.folder}",
-        err=True,
+        f"  chimera improve {task} --resume --project {run.folder}"
     )
 
 
@@ -147,19 +159,56 @@ def _deliver(
     as_json: bool,
     is_quiet: bool,
 ) -> None:
+    """Write the files, print the result whatever became of them, then report a failed file."""
     written: dict[str, str | None] = {}
-    if out is not None:
-        written["out"] = str(result.write_source(out)) if result.is_adopted else None
-    if report is not None:
-        written["report"] = str(result.write_report(report))
+    failures: list[str] = []
+    writers = {"out": (out, result.write_source), "report": (report, result.write_report)}
+    for name, (path, write) in writers.items():
+        if path is None:
+            continue
+        written[name] = None
+        if name == "report" or result.is_adopted:
+            try:
+                written[name] = str(write(path))
+            except StorageError as error:
+                failures.append(
+                    f"{error}; the run is stored: chimera show {result.run} --project "
+                    f"{result.project}"
+                )
     if as_json:
-        typer.echo(json.dumps(result.to_dict() | written))
-        return
+        emit(result.to_dict() | written)
+    else:
+        _print(result, is_quiet=is_quiet)
+    for name, place in written.items():
+        if not as_json and not failures:
+            complain(f"{name}: {place or 'not written, the original stays'}")
+    for failure in failures:
+        complain(f"error: {failure}")
+    if failures:
+        raise typer.Exit(STORAGE)
+
+
+def _print(result: Improvement, *, is_quiet: bool) -> None:
     if is_quiet:
         typer.echo(f"{result.run} {result.status}: {result.reason}")
     else:
         from chimera.cli.summary import print_result
 
         print_result(result)
-    for name, path in written.items():
-        typer.echo(f"{name}: {path or 'not written, the original stays'}", err=True)
+
+
+def _check_destinations(task: Path, out: Path | None, report: Path | None) -> None:
+    """Refuse before the search what could not be written after it."""
+    from chimera.improve.result import check_writable
+
+    given = {"--out": out, "--report": report}
+    places = {name: path.expanduser() for name, path in given.items() if path is not None}
+    for name, path in places.items():
+        if path.resolve() == task.expanduser().resolve():
+            raise ConfigError(
+                f"expected {name} to be another file than the task, got the task itself; choose "
+                f"another name ({path})"
+            )
+        check_writable(path)
+    if len({path.resolve() for path in places.values()}) < len(places):
+        raise ConfigError(f"expected two files for --out and --report, got one twice: {out}")

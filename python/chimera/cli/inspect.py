@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from chimera.cli.errors import guarded
 from chimera.cli.improve import ProjectOption
 from chimera.cli.progress import number
+from chimera.cli.streams import complain, emit
 from chimera.config import resolve_project
 
 __all__ = ["history", "report", "show", "verify"]
 
+WARNINGS_MAX: Final = 5
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 RunArgument = Annotated[
     str | None, typer.Argument(help="The run, such as r3; default the latest.", show_default=False)
@@ -58,21 +59,31 @@ def show(
             if target is not None and target in registry.tasks():
                 chosen = registry.version(target, version)
                 text = registry.source(chosen)
+                _warn(folder, [] if chosen.run is None else [chosen.run])
                 if as_json:
                     facts = {"task": target, "version": chosen.number, "kind": chosen.kind,
                              "live": chosen.is_live, "run": chosen.run, "gain": chosen.gain,
                              "source": text}  # fmt: skip
-                    typer.echo(json.dumps(facts))
+                    emit(facts)
                 else:
                     typer.echo(text, nl=False)
                 return
         result = load_result(folder, target)
+        _warn(folder, [result.run])
         if as_json:
-            typer.echo(json.dumps(result.to_dict()))
+            emit(result.to_dict())
             return
         from chimera.cli.summary import print_result
 
         print_result(result)
+
+
+def _warn(folder: Path, runs: list[str]) -> None:
+    """Say on standard error when what is about to be shown does not agree with the ledger."""
+    from chimera.improve.audit import doubts
+
+    for doubt in doubts(folder, runs)[:WARNINGS_MAX]:
+        complain(f"warning: {doubt}; see `chimera verify`")
 
 
 def history(
@@ -91,9 +102,11 @@ def history(
     with guarded(is_json=as_json):
         from chimera.improve.history import history_of
 
-        facts = history_of(resolve_project(project), task)
+        folder = resolve_project(project)
+        facts = history_of(folder, task)
+        _warn(folder, [run["run"] for run in facts["runs"]])
         if as_json:
-            typer.echo(json.dumps(facts))
+            emit(facts)
             return
         from rich.table import Table
 
@@ -138,25 +151,29 @@ def report(
     with guarded():
         from chimera.improve.history import load_result
 
-        path = load_result(resolve_project(project), run).write_report(out)
+        folder = resolve_project(project)
+        result = load_result(folder, run)
+        _warn(folder, [result.run])
+        path = result.write_report(out)
         typer.echo(str(path))
         if open_:
             typer.launch(path.as_uri())
 
 
 def verify(project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Recompute every hash of the ledger.
+    """Recompute every hash of the ledger, and compare what is stored with it.
 
     [bold]Examples[/bold]
 
     chimera verify --project examples/.chimera
     """
     with guarded(is_json=as_json):
+        from chimera.improve.audit import audit
         from chimera.improve.store import Project
 
         with Project(resolve_project(project), write=False) as opened:
-            counts = opened.ledger.verify()
+            counts = audit(opened)
         if as_json:
-            typer.echo(json.dumps({"status": "sound", "events": counts}))
+            emit({"status": "sound", "events": counts})
             return
         typer.echo(f"sound: {sum(counts.values())} events in {len(counts)} chains")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from chimera.cli.errors import EVIDENCE, guarded
 from chimera.cli.improve import ProjectOption
 from chimera.cli.inspect import JsonOption
+from chimera.cli.streams import emit
 from chimera.config import resolve_project
 
 __all__ = ["replay", "rollback"]
@@ -36,7 +36,7 @@ def rollback(
 
         before, after = roll_back(resolve_project(project), task, to)
         if as_json:
-            typer.echo(json.dumps({"task": task, "from": before.number, "to": after.number}))
+            emit({"task": task, "from": before.number, "to": after.number})
             return
         typer.echo(f"{task}: version {after.number} is live (was {before.number})")
 
@@ -61,7 +61,7 @@ def replay(
             facts = {"run": run, "equal": outcome.is_equal, "recorded": outcome.recorded,
                      "replayed": outcome.replayed, "events": outcome.n_events,
                      "reason": outcome.reason}  # fmt: skip
-            typer.echo(json.dumps(facts))
+            emit(facts)
         elif outcome.is_equal:
             typer.echo(f"equal: {outcome.n_events} events, ledger {outcome.recorded}")
         else:

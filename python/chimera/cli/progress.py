@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from chimera.cli.streams import complain
 from chimera.config import Budget
 
 if TYPE_CHECKING:
@@ -88,8 +90,7 @@ class _Plain(_Quiet):
                 f"{progress.evaluations} evaluations, best {number(progress.best)} "
                 f"({_gain(progress.gain_percent) or 'baseline is 0'}), {progress.seconds:.1f} s"
             )
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        complain(text)
 
 
 class _Rich:
@@ -106,11 +107,13 @@ class _Rich:
         self._live = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        with suppress(OSError):
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def update(self, progress: Progress) -> None:
         """Redraw."""
@@ -119,7 +122,8 @@ class _Rich:
             rate = (now[0] - self._seen[0]) / (now[1] - self._seen[1])
             self._rate = rate if self._rate == 0.0 else 0.8 * self._rate + 0.2 * rate
         self._seen = now
-        self._live.update(self._panel(progress))
+        with suppress(OSError):  # a terminal that went away does not end a run
+            self._live.update(self._panel(progress))
 
     def _panel(self, progress: Progress) -> RenderableType:
         from rich.console import Group

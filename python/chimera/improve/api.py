@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 from chimera.config import Budget, Settings, environment_int, resolve_project
-from chimera.errors import RegistryError, StateError
+from chimera.errors import ConfigError, RegistryError, StateError
 from chimera.improve.registry import live_module
 from chimera.improve.result import Improvement, Progress
 from chimera.improve.run import Run
-from chimera.improve.task import load_task
+from chimera.improve.task import load_task, path_of
 from chimera.storage import DATABASE_NAME
 
 __all__ = ["improve", "live", "load", "steps"]
@@ -54,6 +54,8 @@ def improve(
     Example:
         >>> result = chimera.improve("bin_packing.py", evaluations=5_000)  # doctest: +SKIP
     """
+    if callback is not None and not callable(callback):
+        raise ConfigError(f"expected a callable callback or None, got {callback!r}")
     run = steps(
         task,
         budget=budget,
@@ -97,9 +99,10 @@ def steps(
         n_train=train,
         n_holdout=holdout,
     )
-    return Run(
-        task, settings, project=resolve_project(project, Path(task).expanduser()), resume=resume
-    )
+    if not isinstance(resume, bool | str):
+        raise ConfigError(f"expected resume to be a bool or a run such as 'r3', got {resume!r}")
+    file = path_of(task)
+    return Run(file, settings, project=resolve_project(project, file), resume=resume)
 
 
 def live(task: str, *, project: str | Path | None = None) -> ModuleType:
@@ -125,10 +128,13 @@ def load(path: str | Path, *, project: str | Path | None = None) -> ModuleType:
     Args:
         path: The task file.
         project: The project folder, by default ``.chimera`` beside the file.
+
+    Raises:
+        TaskError: If another file of the project has the same name, or the file is no task.
     """
-    file = Path(path).expanduser().absolute()
+    file = path_of(path)
     folder = resolve_project(project, file)
     if (folder / DATABASE_NAME).exists():
         with suppress(RegistryError):
-            return live_module(file.stem, folder)
+            return live_module(file.stem, folder, file)
     return load_task(file).module

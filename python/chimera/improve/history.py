@@ -44,7 +44,11 @@ def load_result(folder: Path, run: str | None = None) -> Improvement:
 
 
 def history_of(folder: Path, task: str | None = None) -> dict[str, Any]:
-    """Return all runs and versions as JSON types, oldest first."""
+    """Return all runs and versions as JSON types, oldest first.
+
+    Raises:
+        RegistryError: If a task is named that the project does not know.
+    """
     with Project(folder, write=False) as project:
         registry = Registry(project)
         runs = [
@@ -76,6 +80,8 @@ def history_of(folder: Path, task: str | None = None) -> dict[str, Any]:
             if task in (None, name)
             for item in registry.versions(name)
         ]
+        if task is not None and not runs and not versions:
+            registry.live(task)
     return {"project": str(folder), "runs": runs, "versions": versions}
 
 

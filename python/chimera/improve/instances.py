@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from chimera.errors import WorkloadError
 from chimera.improve.deadline import DeadlinePassed, deadline
+from chimera.improve.foreign import describe
 from chimera.ledger import canonical_json
 
 __all__ = ["InstanceSet", "coerce", "derive_seeds", "draw"]
@@ -88,8 +89,8 @@ def draw(
         timeout_s: Limit for one call.
 
     Raises:
-        WorkloadError: If it raises, takes too long, returns nothing or an ill-typed instance, or
-            returns the same instance for every seed.
+        WorkloadError: If it raises, takes too long, returns nothing or an ill-typed instance,
+            returns the same instance for every seed, or another one for the same seed.
     """
     arguments = tuple(_instance(workload, parameters, seed, timeout_s) for seed in seeds)
     texts = [canonical_json(list(item)) for item in arguments]
@@ -97,6 +98,13 @@ def draw(
         raise WorkloadError(
             f"expected {workload.__name__}(seed) to return another instance for another seed, got "
             f"the same one {len(seeds)} times; draw it from random.Random(seed)"
+        )
+    again = _instance(workload, parameters, seeds[0], timeout_s) if seeds else ()
+    if seeds and canonical_json(list(again)) != texts[0]:
+        raise WorkloadError(
+            f"expected {workload.__name__}(seed={seeds[0]}) to return the same instance each time, "
+            "got another one the second time; derive everything from the seed, for example with "
+            "random.Random(seed)"
         )
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     return InstanceSet(tuple(seeds), arguments, digest)
@@ -114,9 +122,11 @@ def _instance(
             f"expected {call} to return within {timeout_s:g} s, got no result; look for an endless "
             "loop, or make the instance smaller"
         ) from None
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise WorkloadError(
-            f"expected {call} to return an instance, got {type(error).__name__}: {error}; call it "
+            f"expected {call} to return an instance, got {describe(error)}; call it "
             "in a Python shell to see the traceback"
         ) from error
     values = _values(returned, parameters, call)

@@ -16,6 +16,7 @@ from typing import Any
 
 from chimera.errors import ObjectiveError
 from chimera.improve.deadline import DeadlinePassed, deadline
+from chimera.improve.foreign import describe
 from chimera.improve.task import Task
 
 __all__ = ["PythonScore", "Recording", "Reservoir", "is_same_float", "python_score", "record"]
@@ -98,8 +99,15 @@ def python_score(
             value = objective(*arguments)
     except DeadlinePassed:
         return PythonScore(None, f"took longer than {timeout_s:g} s under CPython")
-    except Exception as error:  # noqa: BLE001
-        return PythonScore(None, f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001
+        return PythonScore(None, describe(error))
+    if type(value) is int:  # an int is accepted where a float is declared, as annotations say
+        try:
+            value = float(value)
+        except OverflowError as error:
+            return PythonScore(None, describe(error))
     if type(value) is not float:
         return PythonScore(None, f"returned {type(value).__name__} instead of float")
     return PythonScore(value)

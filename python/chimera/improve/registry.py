@@ -121,10 +121,15 @@ class Registry:
         """Return a version's whole module text."""
         return self._project.source(version.source_hash)
 
-    def module(self, task: str) -> ModuleType:
-        """Return the live version as an executed module."""
+    def module(self, task: str, path: Path | None = None) -> ModuleType:
+        """Return the live version as an executed module.
+
+        Args:
+            task: The task's name.
+            path: Where its file is now, when that is known; default where it was registered.
+        """
         version = self.live(task)
-        return execute_source(self.source(version), version.path)
+        return execute_source(self.source(version), path or version.path)
 
     def add_original(self, connection: sqlite3.Connection, task: Task) -> None:
         """Register the task as written, unless its newest original is the same text."""
@@ -253,12 +258,20 @@ class Registry:
         return True
 
 
-def live_module(task: str, folder: Path) -> ModuleType:
+def live_module(task: str, folder: Path, path: Path | None = None) -> ModuleType:
     """Return the live version of a task from a project folder, read-only.
+
+    Args:
+        task: The task's name.
+        folder: The project folder.
+        path: The task file that is meant; default whichever has the name.
 
     Raises:
         RegistryError: If the task is not registered there.
         StorageError: If there is no project.
+        TaskError: If the name belongs to another file than ``path``.
     """
     with Project(folder, write=False) as project:
-        return Registry(project).module(task)
+        if path is not None:
+            project.check_name(task, path)
+        return Registry(project).module(task, path)

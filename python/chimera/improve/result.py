@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +195,27 @@ class Improvement:
         from chimera.improve.report import render
 
         return write_text(Path(path), render(self))
+
+
+def check_writable(path: Path) -> None:
+    """Check that `write_text` could write a file there, without writing it.
+
+    Raises:
+        StorageError: If it could not.
+    """
+    import tempfile
+
+    from chimera.errors import StorageError
+
+    target = path.expanduser().absolute()
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a folder of this name")
+        tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise StorageError(
+            f"expected to write a file, got {error.strerror}; choose another place ({target})"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> Path:

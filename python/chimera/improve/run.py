@@ -107,6 +107,7 @@ class Run:
             yield self._progress("done", prepared, search)
 
     def _open(self, project: Project) -> tuple[RunRecord, Chain]:
+        project.check_name(self.task.name, self.task.path)
         if not self._resume:
             record = project.create_run(self.task, self.settings)
             return record, Chain(record.id)

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from chimera.config import VERSION, Budget, Settings
-from chimera.errors import ConfigError, RegistryError
+from chimera.errors import ConfigError, CorruptLedgerError, RegistryError, TaskError
 from chimera.improve.task import Task
 from chimera.ledger import Chain, Ledger, canonical_json, decode_json
 from chimera.storage import Database
@@ -118,6 +118,29 @@ class Project:
             except BaseException:
                 self.database.close()
                 raise
+
+    def check_name(self, task: str, path: Path) -> None:
+        """Refuse a task file whose name belongs to another file of this project.
+
+        A name belongs to the file of its last run, as long as that file exists: a task that was
+        moved keeps its name, and its next run records the new place.
+
+        Raises:
+            TaskError: If the name belongs to another file.
+        """
+        rows = self.database.query(
+            "SELECT path FROM (SELECT path, number FROM runs WHERE task = ?1 ORDER BY number DESC"
+            " LIMIT 1) UNION ALL SELECT path FROM (SELECT path FROM versions WHERE task = ?1"
+            " ORDER BY number DESC LIMIT 1)",
+            (task,),
+        )
+        owner = Path(rows[0]["path"]) if rows else path
+        if owner.resolve() != path.resolve() and _is_there(owner):
+            raise TaskError(
+                f"expected a task name of its own, but the name {task!r} belongs to {owner} in "
+                f"this project; rename the file or use another --project ({path}, project "
+                f"{self.folder})"
+            )
 
     def create_run(self, task: Task, settings: Settings) -> RunRecord:
         """Return a new, not yet stored run with the next number."""
@@ -270,7 +293,25 @@ class Project:
         self.close()
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be searched: it may well be there
+        return True
+
+
 def _record(row: sqlite3.Row) -> RunRecord:
+    try:
+        return _decoded(row)
+    except ValueError as error:
+        raise CorruptLedgerError(
+            f"expected the stored facts of {row['id']} as JSON, got {error}; nothing was changed: "
+            "restore a copy of the project folder, or move it away and start afresh",
+            str(row["id"]),
+        ) from error
+
+
+def _decoded(row: sqlite3.Row) -> RunRecord:
     return RunRecord(
         id=row["id"],
         number=row["number"],

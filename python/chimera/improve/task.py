@@ -7,6 +7,7 @@ running the workloads.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import itertools
@@ -21,11 +22,14 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from chimera.errors import SourceError, TaskError
+from chimera.improve.foreign import describe
 from chimera.improve.marks import MARK, Mark
 
-__all__ = ["Task", "execute_source", "load_task"]
+__all__ = ["Task", "execute_source", "load_task", "path_of"]
 
 TASK_BYTES_MAX: Final = 1 << 20
+NESTING_MAX: Final = 400
+"""Levels of the syntax tree; a chain of as many operators has as many levels."""
 _numbers = itertools.count()
 
 
@@ -93,7 +97,7 @@ def load_task(path: str | Path, source: str | None = None) -> Task:
         SourceError: If the text is no valid Python.
         TaskError: If the file is missing, raises on import, or lacks a part of a task.
     """
-    file = Path(path).expanduser().absolute()
+    file = path_of(path)
     text = _read(file) if source is None else source
     module = execute_source(text, file)
     marked = _marked(module)
@@ -116,13 +120,30 @@ def load_task(path: str | Path, source: str | None = None) -> Task:
     )
 
 
+def path_of(path: object) -> Path:
+    """Return a task file's absolute path.
+
+    Raises:
+        TaskError: If it is neither text nor a path, or names no place.
+    """
+    if not isinstance(path, str | Path) or "\0" in str(path) or not str(path):
+        raise TaskError(
+            f"expected the path of a task file as text or pathlib.Path, got {type(path).__name__} "
+            f"{path!r}; write for example 'task.py'"
+        )
+    return Path(path).expanduser().absolute()
+
+
 def _read(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        is_special = file.exists() and not file.is_file() and not file.is_dir()
+        data = b"" if is_special else file.read_bytes()
     except OSError as error:
         raise TaskError(
             f"expected a task file, got {error.strerror} for {file}; give the path of a Python file"
         ) from error
+    if is_special:  # reading a pipe or a device may never end
+        raise TaskError(f"expected a task file, got a pipe or a device: {file}; give a Python file")
     if len(data) > TASK_BYTES_MAX:
         raise TaskError(f"expected a task file up to 1 MiB, got {len(data)} bytes: {file}")
     try:
@@ -143,7 +164,14 @@ def execute_source(text: str, file: Path) -> ModuleType:
         TaskError: If it raises.
     """
     try:
-        code = compile(text, str(file), "exec", dont_inherit=True)
+        tree = ast.parse(text, str(file))
+        if _is_deeper(tree, NESTING_MAX):
+            raise _too_deep(file)
+        code = compile(tree, str(file), "exec", dont_inherit=True)
+    except (RecursionError, MemoryError) as error:
+        raise _too_deep(file) from error
+    except SourceError:
+        raise
     except (SyntaxError, ValueError) as error:
         raise _syntax_error(error, file) from error
     module = types.ModuleType(f"_chimera_task_{next(_numbers)}_{file.stem}")
@@ -154,18 +182,45 @@ def execute_source(text: str, file: Path) -> ModuleType:
             exec(code, module.__dict__)  # noqa: S102
     except TaskError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise TaskError(
-            f"expected {file.name} to import cleanly, got {type(error).__name__}: {error}; run it "
-            f"with python to see the traceback ({file})"
+            f"expected {file.name} to import cleanly, got {describe(error)}; run it with "
+            f"python to see the traceback ({file})"
         ) from error
     return module
 
 
+def _is_deeper(tree: ast.AST, limit: int) -> bool:
+    """Whether the syntax tree has more levels than the native compiler's stack is sure to hold."""
+    level = [tree]
+    for _ in range(limit):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
+
+
 def _syntax_error(error: SyntaxError | ValueError, file: Path) -> SourceError:
-    line = getattr(error, "lineno", None) or 1
-    column = getattr(error, "offset", None) or 1
-    message = getattr(error, "msg", None) or str(error)
+    return _unreadable(
+        file,
+        line=getattr(error, "lineno", None) or 1,
+        column=getattr(error, "offset", None) or 1,
+        message=getattr(error, "msg", None) or str(error),
+        remedy="correct the line so that Python accepts it",
+    )
+
+
+def _too_deep(file: Path) -> SourceError:
+    remedy = "split it: give the parts of the deepest expression or block names of their own"
+    message = (
+        f"expected at most {NESTING_MAX} levels of nesting, got code nested too deeply; {remedy}"
+    )
+    return _unreadable(file, line=1, column=1, message=message, remedy=remedy)
+
+
+def _unreadable(file: Path, *, line: int, column: int, message: str, remedy: str) -> SourceError:
     return SourceError(
         f"{file}:{line}:{column}: syntax: {message}",
         [
@@ -175,7 +230,7 @@ def _syntax_error(error: SyntaxError | ValueError, file: Path) -> SourceError:
                 "column": column,
                 "construct": "syntax",
                 "message": message,
-                "help": "correct the line so that Python accepts it",
+                "help": remedy,
             }
         ],
     )
@@ -242,8 +297,8 @@ def _parameters(objective: FunctionType, file: Path) -> dict[str, Any]:
         hints = typing.get_type_hints(objective)
     except Exception as error:
         raise TaskError(
-            f"expected readable annotations on {objective.__name__}, got {error}; use bool, int, "
-            f"float, chimera.ints, chimera.floats and their matrices ({file})"
+            f"expected readable annotations on {objective.__name__}, got {describe(error)}; "
+            f"use bool, int, float, chimera.ints, chimera.floats and their matrices ({file})"
         ) from error
     returned = hints.pop("return", None)
     names = list(inspect.signature(objective).parameters)

@@ -112,6 +112,12 @@ class Database:
             raise self._damaged(str(found))
         identity = connection.execute("PRAGMA application_id").fetchone()[0]
         n_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not n_tables and not self.is_writer:
+            raise StorageError(
+                "expected a project database, got one without tables: the project is empty, or "
+                "its creation did not finish; run `chimera improve TASK` to create it, or name "
+                f"another folder with --project ({self.path})"
+            )
         if n_tables and identity != APPLICATION_ID:
             raise StorageError(
                 f"expected a Chimera project database, got another SQLite file at {self.path}; "
@@ -145,6 +151,8 @@ class Database:
             yield
         except sqlite3.IntegrityError:
             raise
+        except UnicodeDecodeError as error:  # SQLite quotes the damaged bytes in its findings
+            raise self._damaged("it holds text that is not UTF-8") from error
         except sqlite3.Error as error:
             text = str(error)
             name = getattr(error, "sqlite_errorname", "") or ""
@@ -176,6 +184,17 @@ class Database:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every query of the block see one state, whatever a writer commits meanwhile."""
+        with self._translated():
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
