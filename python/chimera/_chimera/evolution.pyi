@@ -16,7 +16,7 @@ class Candidate:
     @property
     def deviation(self, /) -> float:
         """
-        Standard deviation of the score over the training instances.
+        Standard deviation of the score over the same instances.
         """
     @property
     def fuel(self, /) -> int:
@@ -56,7 +56,7 @@ class Candidate:
     @property
     def score(self, /) -> float:
         """
-        Mean score over the training instances.
+        Mean score over the first `Search.n_selection` training instances.
         """
     @property
     def size(self, /) -> int:
@@ -115,6 +115,11 @@ class Search:
     def n_evaluations(self, /) -> int:
         """
         Objective calls so far, each on one instance.
+        """
+    @property
+    def n_selection(self, /) -> int:
+        """
+        Training instances, from the first on, that decide races and give candidates their scores.
         """
     def operators(self, /) -> "list[dict[str, object]]":
         """

@@ -17,7 +17,7 @@ from chimera.improve.deadline import DeadlinePassed, deadline
 from chimera.improve.foreign import describe
 from chimera.ledger import canonical_json
 
-__all__ = ["InstanceSet", "coerce", "derive_seeds", "draw"]
+__all__ = ["InstanceSet", "check_unseen", "coerce", "derive_seeds", "draw"]
 
 SEED_BITS: Final = 31
 SHOWN_CHARACTERS_MAX: Final = 40
@@ -58,11 +58,13 @@ class InstanceSet:
         seeds: ``(n,)`` the seed of each instance.
         arguments: ``(n,)`` tuples of the objective's arguments.
         digest: sha256 (hex) of all arguments.
+        keys: ``(n,)`` sha256 (hex) of each instance.
     """
 
     seeds: tuple[int, ...]
     arguments: tuple[tuple[Any, ...], ...]
     digest: str
+    keys: tuple[str, ...]
 
     def __len__(self) -> int:
         """Return the number of instances."""
@@ -107,7 +109,28 @@ def draw(
             "random.Random(seed)"
         )
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-    return InstanceSet(tuple(seeds), arguments, digest)
+    keys = tuple(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    return InstanceSet(tuple(seeds), arguments, digest, keys)
+
+
+def check_unseen(train: InstanceSet, holdout: InstanceSet) -> None:
+    """Check that the verdict rests on instances that differ and that training does not hold.
+
+    Raises:
+        WorkloadError: If hold-out instances repeat, or are training instances too.
+    """
+    n_distinct = len(set(holdout.keys))
+    if n_distinct < len(holdout):
+        raise WorkloadError(
+            f"expected {len(holdout)} different unseen instances, got {n_distinct}; draw them from "
+            "the whole seed, or ask for fewer with --holdout"
+        )
+    n_shared = len(set(train.keys) & set(holdout.keys))
+    if n_shared:
+        raise WorkloadError(
+            f"expected unseen instances that training does not draw, got {n_shared} that it does; "
+            "use other data or another distribution of seeds in the hold-out workload"
+        )
 
 
 def _instance(

@@ -115,6 +115,7 @@ class Search(Protocol):
 
     best: Candidate
     n_evaluations: int
+    n_selection: int
     generation: int
 
     def step(self, engine: Engine) -> Step:

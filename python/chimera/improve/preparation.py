@@ -14,7 +14,7 @@ from typing import Any
 from chimera.config import Settings
 from chimera.errors import ObjectiveError, VerificationError
 from chimera.improve import native
-from chimera.improve.instances import InstanceSet, derive_seeds, draw
+from chimera.improve.instances import InstanceSet, check_unseen, derive_seeds, draw
 from chimera.improve.recording import is_same_float, record
 from chimera.improve.store import settings_outcome
 from chimera.improve.task import Task
@@ -84,6 +84,7 @@ def prepare(task: Task, settings: Settings, chain: Chain) -> Prepared:
     )
     with task.importable():
         train, holdout = _draw(task, settings)
+    check_unseen(train, holdout)
     engine = native.make_engine(threads=settings.threads)
     train_native = native.make_instances(program, task.objective, train.arguments)
     holdout_native = native.make_instances(program, task.objective, holdout.arguments)

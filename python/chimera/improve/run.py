@@ -23,8 +23,8 @@ from chimera.improve.preparation import ACTOR, Prepared, prepare
 from chimera.improve.registry import Registry
 from chimera.improve.result import Improvement, Phase, Progress, improvement_from
 from chimera.improve.store import Point, Project, RunRecord, settings_from
-from chimera.improve.task import Task, load_task
-from chimera.improve.verdict import judge
+from chimera.improve.task import Task, load_task, same_helpers
+from chimera.improve.verdict import judge, mean
 from chimera.ledger import Chain
 
 __all__ = ["STALLED_GENERATIONS_MAX", "Run"]
@@ -98,6 +98,8 @@ class Run:
             if not self._resume:
                 project.begin(record, self.task, chain, self.seconds)
             search = self._search(prepared, record)
+            # The search scores candidates on its first instances: compare on the same ones.
+            self._baseline = mean(prepared.train_scores[: search.n_selection])
             chain.skip_recorded()
             yield from self._search_on(project, prepared, search, chain)
             if self.is_interrupted:
@@ -255,12 +257,18 @@ class Run:
         self._result.details["n_events"] = chain.length
 
     def _beats_live(self, registry: Registry, prepared: Prepared, conclusion: Conclusion) -> bool:
-        """Whether the winner also beats the live version, by the same rule and instances."""
+        """Whether the winner also beats the live version, by the same rule and instances.
+
+        A version of another objective cannot be compared: then the winner, which is proven on the
+        task as it is now, takes its place.
+        """
         versions = [item for item in registry.versions(self.task.name) if item.is_live]
         if not versions or versions[0].kind == "original":
             return True
         try:
             text = registry.source(versions[0])
+            if not same_helpers(text, self.task.source, self.task.evolvable):
+                return True
             program = native.parse(
                 text,
                 file=str(self.task.path),

@@ -14,7 +14,7 @@ import itertools
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from chimera.errors import SourceError, TaskError
 from chimera.improve.foreign import describe
 from chimera.improve.marks import MARK, Mark
 
-__all__ = ["Task", "execute_source", "load_task", "path_of"]
+__all__ = ["Task", "execute_source", "load_task", "path_of", "same_helpers"]
 
 TASK_BYTES_MAX: Final = 1 << 20
 NESTING_MAX: Final = 400
@@ -317,3 +317,13 @@ def _parameters(objective: FunctionType, file: Path) -> dict[str, Any]:
             f"expected {objective.__name__} to take the instance as parameters, got none ({file})"
         )
     return {name: hints[name] for name in names}
+
+
+def same_helpers(left: str, right: str, evolvable: Sequence[str]) -> bool:
+    """Return whether two versions of a task file agree in every function that may not change."""
+    return _helpers(left, evolvable) == _helpers(right, evolvable)
+
+
+def _helpers(source: str, evolvable: Sequence[str]) -> dict[str, str]:
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return {node.name: ast.dump(node) for node in functions if node.name not in evolvable}

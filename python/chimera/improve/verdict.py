@@ -21,7 +21,7 @@ RESAMPLE_SEED: Final = 20_240_229
 
 RULE: Final[dict[str, Any]] = {
     "adopt": "the interval of the mean paired gain lies above zero, no hold-out instance traps, "
-    "and CPython repeats the sandbox's scores bit for bit",
+    "and CPython repeats a sample of the sandbox's hold-out scores bit for bit",
     "confidence": CONFIDENCE,
     "interval": "BCa bootstrap of the mean paired difference",
     "resamples": N_RESAMPLES,
@@ -60,15 +60,27 @@ def mean(values: Sequence[float]) -> float:
     """Return the mean from an exactly rounded sum; NaN when a value is not finite."""
     if not all(map(math.isfinite, values)):
         return math.nan
-    return math.fsum(values) / len(values)
+    scaled, exponent = _scaled(values)
+    return math.ldexp(math.fsum(scaled) / len(scaled), exponent)
+
+
+def _scaled(values: Sequence[float]) -> tuple[list[float], int]:
+    """Return values divided by a power of two, at most 1 in magnitude, and its exponent.
+
+    Sums and squares of scaled values neither overflow nor vanish.
+    """
+    exponent = math.frexp(max(map(abs, values)))[1]
+    return [math.ldexp(value, -exponent) for value in values], exponent
 
 
 def deviation(values: Sequence[float]) -> float:
     """Return the sample standard deviation, 0.0 for fewer than two values."""
     if not values[1:]:
         return 0.0
-    centre = mean(values)
-    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
+    scaled, exponent = _scaled(values)
+    centre = mean(scaled)
+    variance = math.fsum((value - centre) ** 2 for value in scaled) / (len(scaled) - 1)
+    return math.ldexp(math.sqrt(variance), exponent)
 
 
 def bca_interval(differences: Sequence[float]) -> tuple[float, float]:
@@ -83,10 +95,10 @@ def bca_interval(differences: Sequence[float]) -> tuple[float, float]:
     Source:
         Efron (1987), Better bootstrap confidence intervals, sections 2 and 6.
     """
-    values = [float(value) for value in differences]
+    if min(differences) == max(differences):
+        return float(differences[0]), float(differences[0])
+    values, exponent = _scaled([float(value) for value in differences])
     n, centre = len(values), mean(values)
-    if min(values) == max(values):
-        return values[0], values[0]
     means = _resampled_means(values)
     n_below = sum(item < centre for item in means) + 0.5 * sum(item == centre for item in means)
     normal = NormalDist()
@@ -96,13 +108,13 @@ def bca_interval(differences: Sequence[float]) -> tuple[float, float]:
     middle = mean(jackknife)
     cubes = math.fsum((middle - item) ** 3 for item in jackknife)
     squares = math.fsum((middle - item) ** 2 for item in jackknife)
-    acceleration = cubes / (6.0 * squares**1.5)
+    acceleration = cubes / (6.0 * squares**1.5) if squares > 0.0 else 0.0
     ends = []
     for tail in (0.5 - CONFIDENCE / 2.0, 0.5 + CONFIDENCE / 2.0):
         z = bias + normal.inv_cdf(tail)
         level = normal.cdf(bias + z / (1.0 - acceleration * z))
         ends.append(means[min(max(int(level * len(means)), 0), len(means) - 1)])
-    return ends[0], ends[1]
+    return math.ldexp(ends[0], exponent), math.ldexp(ends[1], exponent)
 
 
 def _resampled_means(values: list[float]) -> list[float]:
@@ -149,6 +161,9 @@ def judge(
             n=len(best),
         )
     gains = [sign * (new - old) for old, new in zip(baseline, best, strict=True)]
+    if not all(map(math.isfinite, gains)):
+        failure = failure or "the scores are too large to be compared"
+        gains = [0.0] * len(gains)
     gain, noise = mean(gains), deviation(gains)
     low, high = bca_interval(gains)
     if failure is not None:
