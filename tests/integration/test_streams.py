@@ -110,3 +110,13 @@ def test_late_failure_still_prints_the_result(tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
     assert (facts["run"], facts["report"]) == ("r1", None)
     assert "chimera show r1 --project" in done.stderr
+
+
+def test_closed_stderr_does_not_end_a_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', *COMMAND, "improve", str(write_task(tmp_path)),
+         *FEW[:-1], "--json"],
+        stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["run"] == "r1"

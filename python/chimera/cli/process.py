@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import sys
 from typing import NoReturn
 
@@ -19,6 +20,9 @@ HELP = frozenset(("-h", "--help"))
 
 def run() -> None:
     """Parse the arguments, run the command and exit."""
+    if sys.stderr is None:  # closed by the caller; no other file may come to have its number
+        silence(2)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
     options = set(itertools.takewhile(lambda argument: argument != "--", sys.argv[1:]))
     is_json = "--json" in options and not HELP & options
     if is_json:

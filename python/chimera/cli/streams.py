@@ -70,5 +70,6 @@ def silence(descriptor: int) -> None:
     """Point a broken stream at nothing, so that flushing it at exit does not fail again."""
     with suppress(OSError):
         empty = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(empty, descriptor)
-        os.close(empty)
+        if empty != descriptor:  # a closed descriptor may be the one that was just given out
+            os.dup2(empty, descriptor)
+            os.close(empty)
