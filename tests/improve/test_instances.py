@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chimera.errors import WorkloadError
-from chimera.improve.instances import coerce, derive_seeds, draw
+from chimera.improve.instances import InstanceSet, check_unseen, coerce, derive_seeds, draw
 
 PARAMETERS: dict[str, Any] = {"items": list[int], "capacity": int}
 
@@ -138,3 +138,22 @@ def test_a_workload_that_does_not_repeat_itself_is_refused() -> None:
     calls = itertools.count()
     with pytest.raises(WorkloadError, match="derive everything from the seed"):
         draw(lambda _: ([next(calls)], 7), PARAMETERS, [0, 2], timeout_s=5.0)
+
+
+def _drawn(values: list[int]) -> InstanceSet:
+    return draw(
+        lambda seed: (values[seed],),
+        {"x": int},
+        range(len(values)),
+        timeout_s=5.0,
+    )
+
+
+def test_unseen_instances_must_differ_from_each_other() -> None:
+    with pytest.raises(WorkloadError, match="expected 4 different unseen instances, got 2"):
+        check_unseen(_drawn([1, 2, 3]), _drawn([7, 8, 7, 8]))
+
+
+def test_unseen_instances_must_not_be_training_instances() -> None:
+    with pytest.raises(WorkloadError, match="got 1 that it does"):
+        check_unseen(_drawn([1, 2, 3]), _drawn([3, 4, 5]))

@@ -74,3 +74,18 @@ def test_interval_covers_a_skewed_mean() -> None:
 def test_mean_is_exactly_rounded() -> None:
     assert mean([1e16, 1.0, -1e16, 1.0]) == 0.5
     assert math.isnan(mean([1.0, math.inf]))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300])
+def test_verdict_holds_at_any_scale(scale: float) -> None:
+    baseline = [scale * (2.0 + 0.01 * idx) for idx in range(16)]
+    best = [scale * (1.0 + 0.02 * (idx % 3)) for idx in range(16)]
+    verdict = judge(baseline, best, sign=-1.0)
+    assert verdict.is_adopted
+    assert verdict.ci95[0] <= verdict.gain <= verdict.ci95[1]
+
+
+def test_scores_too_large_to_be_compared_are_not_adopted() -> None:
+    verdict = judge([1.7e308] * 8, [-1.7e308 + idx for idx in range(8)], sign=-1.0)
+    assert not verdict.is_adopted
+    assert "too large" in verdict.reason
