@@ -56,6 +56,18 @@ def conclude(prepared: Prepared, search: native.Search, chain: Chain) -> Conclus
     lineage = lineage_of(search, best.id, prepared.task.sign)
     tidied = tidy(prepared, best.program)
     program, score = tidied.program, tidied.score
+    if program.id != best.id:
+        lineage.append(
+            {
+                "id": program.id,
+                "score": score,
+                "gain": prepared.task.sign * (score - tidied.before),
+                "operator": "tidy",
+                "generation": int(search.generation),
+                "parents": [best.id],
+                "source": program.source(),
+            }
+        )
     module_source = program.splice(prepared.task.source)
     source_hash = hashlib.sha256(module_source.encode()).hexdigest()
     chain.add(

@@ -76,6 +76,9 @@ pub struct Instances {
     images: Mutex<Encoded>,
 }
 
+/// Encodings of one set of instances that are kept; nearly all programs share one base address.
+const ENCODINGS_MAX: usize = 4;
+
 /// Encoded instances by base address and number of results.
 type Encoded = HashMap<(u32, usize), Arc<Vec<Image>>>;
 
@@ -423,8 +426,8 @@ impl Instances {
 
     /// The encoded instances at a base address; encoded once per base.
     pub(crate) fn images(&self, base: u32, n_results: usize) -> Outcome<Arc<Vec<Image>>> {
-        let mut known = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(images) = known.get(&(base, n_results)) {
+        let lock = || self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(images) = lock().get(&(base, n_results)) {
             return Ok(Arc::clone(images));
         }
         let mut images = Vec::with_capacity(self.values.len());
@@ -432,6 +435,10 @@ impl Instances {
             images.push(abi::encode(&self.params, values, n_results, base)?);
         }
         let images = Arc::new(images);
+        let mut known = lock();
+        if known.len() >= ENCODINGS_MAX {
+            known.clear();
+        }
         known.insert((base, n_results), Arc::clone(&images));
         Ok(images)
     }

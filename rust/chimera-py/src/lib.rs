@@ -13,6 +13,7 @@ mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod probes;
 mod programs;
 mod value;
 
