@@ -139,6 +139,6 @@ fuzz: setup ## compare compiled programs with CPython on FUZZ_CALLS=1000000 call
 
 .PHONY: clean
 clean: ## remove everything that make built, .venv included
-	cargo clean --quiet
+	cargo clean --quiet -p chimera-core -p chimera-sandbox -p chimera-py
 	rm -rf $(VENV) dist site .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find python -name '*.so' -delete

@@ -51,7 +51,8 @@ def test_lock_of_a_killed_process_recovers(tmp_path: Path) -> None:
 
 def test_leftover_file_does_not_block(tmp_path: Path) -> None:
     (tmp_path / LOCK_NAME).write_text("99999999\n")
-    WriterLock(tmp_path).release()
+    with WriterLock(tmp_path):
+        assert (tmp_path / LOCK_NAME).read_text() == f"{os.getpid()}\n"
 
 
 def test_lock_is_exclusive_within_a_process_and_reusable(tmp_path: Path) -> None:
