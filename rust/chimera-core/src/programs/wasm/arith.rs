@@ -261,7 +261,9 @@ impl Emitter<'_, '_> {
 
     fn int_pow(&mut self, ints: Ints) {
         if let Some(2) = ints.constant {
-            self.int_ring(Binary::Mul, Ints { b: ints.a, rhs: ints.lhs, ..ints });
+            // The constant was the exponent; the factor is the value itself.
+            let square = Ints { b: ints.a, rhs: ints.lhs, constant: None, ..ints };
+            self.int_ring(Binary::Mul, square);
         } else {
             self.code.get(ints.a).get(ints.b);
             self.helper(Helper::IntPow);
