@@ -164,6 +164,14 @@ fn the_math_import_goes_behind_the_docstring() {
 }
 
 #[test]
+fn constants_of_math_bring_their_import() {
+    let source =
+        "import math\n\nT = (math.inf, 1.5)\n\n\ndef f(i: int) -> float:\n    return T[i]\n";
+    let first = read(source, &["f"]).program;
+    assert_eq!(first, read(&print::source(&first), &["f"]).program);
+}
+
+#[test]
 fn splice_replaces_only_the_evolvable_function() {
     let source = "\"\"\"Task.\"\"\"\nimport chimera\n\n# keep me\n@chimera.evolve\ndef f(x: float) -> float:\n    return x   # old\n\n\ndef g() -> int:\n    return 1\n";
     let parsed = parse(

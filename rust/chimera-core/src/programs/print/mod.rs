@@ -24,10 +24,11 @@ pub fn source(program: &Program) -> String {
     let mut out = String::new();
     let bodies: Vec<_> =
         functions.iter().map(|function| function_source(program, function)).collect();
-    if bodies.iter().any(|body| body.contains("math.")) {
+    let globals = used_globals(program, |function| function.is_evolvable);
+    let values = globals.iter().map(|global| value_source(global));
+    if bodies.iter().cloned().chain(values).any(|text| text.contains("math.")) {
         out.push_str("import math\n\n");
     }
-    let globals = used_globals(program, |function| function.is_evolvable);
     for global in &globals {
         out.push_str(&global_source(global));
     }
@@ -68,7 +69,8 @@ pub fn splice(program: &Program, spans: &[FunctionSpan], original: &str) -> Stri
     if !tables.is_empty() {
         tables.push_str("\n\n");
     }
-    let mut wants_math = false;
+    let mut wants_math =
+        tables.contains("math.") || edits.iter().any(|(_, _, text)| text.contains("math."));
     let mut first = true;
     let mut ordered: Vec<_> = spans.iter().collect();
     ordered.sort_by_key(|span| span.start);
