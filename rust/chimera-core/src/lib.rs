@@ -10,6 +10,6 @@
 pub mod error;
 pub mod evolution;
 pub mod programs;
-pub mod rng;
 
+pub use chimera_rng as rng;
 pub use error::{Diagnostic, Error, Result};

@@ -3,6 +3,9 @@
 //! A [`Stream`] is a xoshiro256++ generator (Blackman & Vigna, 2019) whose state is derived from its
 //! key by SplitMix64 (Steele, Lea & Flood, 2014). Streams are cheap to make and never shared.
 
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
 use serde::{Deserialize, Serialize};
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

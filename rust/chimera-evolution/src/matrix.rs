@@ -1,0 +1,127 @@
+//! Row-major matrices in shared memory, and the pool that recycles them.
+//!
+//! A view handed out (to Python, say) holds a clone and keeps the memory alive. Memory is written
+//! only while nobody else holds it: that is what makes zero-copy views safe.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A dense row-major matrix; clones share memory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Matrix<T> {
+    data: Arc<Vec<T>>,
+    n_rows: usize,
+    n_columns: usize,
+}
+
+impl<T: Copy + Default> Matrix<T> {
+    /// A matrix of zeros.
+    #[must_use]
+    pub fn new(n_rows: usize, n_columns: usize) -> Self {
+        Self { data: Arc::new(vec![T::default(); n_rows * n_columns]), n_rows, n_columns }
+    }
+
+    /// Takes over row-major values.
+    ///
+    /// # Errors
+    /// The number of values is not `n_rows * n_columns`.
+    pub fn from_vec(values: Vec<T>, n_rows: usize, n_columns: usize) -> Result<Self> {
+        if values.len() != n_rows * n_columns {
+            return Err(Error::batch(
+                "values",
+                format!("{n_rows} x {n_columns} of them"),
+                values.len(),
+            ));
+        }
+        Ok(Self { data: Arc::new(values), n_rows, n_columns })
+    }
+
+    /// Number of rows.
+    pub const fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Number of columns.
+    pub const fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    /// All values, row by row.
+    pub fn as_slice(&self) -> &[T] {
+        &self.data
+    }
+
+    /// One row; empty when out of range.
+    pub fn row(&self, idx: usize) -> &[T] {
+        let start = idx.saturating_mul(self.n_columns);
+        self.data.get(start..start.saturating_add(self.n_columns)).unwrap_or(&[])
+    }
+
+    /// The rows in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[T]> {
+        // A matrix without columns has no chunks; 1 keeps `chunks_exact` from panicking.
+        self.data.chunks_exact(self.n_columns.max(1))
+    }
+
+    /// All values for writing, copied first when a view is held elsewhere.
+    pub fn make_mut(&mut self) -> &mut [T] {
+        let values: &mut Vec<T> = Arc::make_mut(&mut self.data);
+        values
+    }
+
+    /// Gives the matrix another shape and all its values for writing. Their contents are
+    /// unspecified. Memory is reused while nobody else holds it.
+    pub fn reset(&mut self, n_rows: usize, n_columns: usize) -> &mut [T] {
+        let len = n_rows * n_columns;
+        self.n_rows = n_rows;
+        self.n_columns = n_columns;
+        if Arc::get_mut(&mut self.data).is_none() {
+            self.data = Arc::new(vec![T::default(); len]);
+        }
+        let values: &mut Vec<T> = Arc::make_mut(&mut self.data);
+        values.resize(len, T::default());
+        values
+    }
+
+    /// Whether somebody else holds the memory.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.data) > 1
+    }
+
+    /// Whether both are views of the same memory.
+    pub fn is_same_memory(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.data, &other.data) && self.n_rows == other.n_rows
+    }
+}
+
+/// Matrices that were handed out and may be written again once their holders let go.
+#[derive(Clone, Debug, Default)]
+pub struct Pool<T> {
+    matrices: Vec<Matrix<T>>,
+}
+
+impl<T: Copy + Default> Pool<T> {
+    /// More than one search ever has in flight: parents, the batch, and the caller's last batch.
+    const CAPACITY: usize = 4;
+
+    /// A matrix of unspecified contents that nobody else holds. The pool keeps a handle, so the
+    /// caller writes by `reset` or `make_mut` on what [`Pool::give`] is later told of.
+    pub fn take(&mut self, n_rows: usize, n_columns: usize) -> Matrix<T> {
+        let free = self.matrices.iter().position(|matrix| !matrix.is_shared());
+        let mut matrix = free.map_or_else(Matrix::default, |idx| self.matrices.swap_remove(idx));
+        matrix.reset(n_rows, n_columns);
+        matrix
+    }
+
+    /// Remembers a matrix that was filled, for use again when its other holders have let go.
+    pub fn give(&mut self, matrix: Matrix<T>) {
+        if self.matrices.len() < Self::CAPACITY {
+            self.matrices.push(matrix);
+        } else if let Some(place) = self.matrices.iter_mut().find(|matrix| matrix.is_shared()) {
+            *place = matrix;
+        }
+    }
+}

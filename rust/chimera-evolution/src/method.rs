@@ -1,0 +1,94 @@
+//! The registry: every search by name, built from JSON settings, saved and loaded.
+
+use serde::de::Error as _;
+
+use crate::algorithm::{Algorithm, Build};
+use crate::error::{Error, Result};
+use crate::space::Space;
+
+fn build<M: Build>(name: &str, space: Space, settings: &str, seed: u64) -> Result<Box<M>> {
+    let settings = serde_json::from_str(settings).map_err(|error| {
+        Error::setting(format!("settings of {name}"), "known names and types", error)
+    })?;
+    Ok(Box::new(M::build(space, settings, seed)?))
+}
+
+fn unreadable(error: &impl ToString) -> Error {
+    Error::State { reason: error.to_string() }
+}
+
+macro_rules! methods {
+    ($($variant:ident($type:ty) = $name:literal,)*) => {
+        /// A search of any kind.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Method {
+            $(#[doc = concat!("`", $name, "`.")] $variant(Box<$type>),)*
+        }
+
+        impl Method {
+            /// Every name that [`Method::new`] knows.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            /// A fresh search by name.
+            ///
+            /// # Errors
+            /// An unknown name, settings that do not fit, a space that it cannot search.
+            pub fn new(name: &str, space: Space, settings: &str, seed: u64) -> Result<Self> {
+                match name {
+                    $($name => build::<$type>(name, space, settings, seed).map(Self::$variant),)*
+                    other => Err(Error::setting("method", Self::NAMES.join(", "), other)),
+                }
+            }
+
+            /// Its name.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            /// What it does.
+            pub fn algorithm(&self) -> &dyn Algorithm {
+                match self {
+                    $(Self::$variant(method) => method.as_ref(),)*
+                }
+            }
+
+            /// What it does, for ask and tell.
+            pub fn algorithm_mut(&mut self) -> &mut dyn Algorithm {
+                match self {
+                    $(Self::$variant(method) => method.as_mut(),)*
+                }
+            }
+
+            /// Its state as bytes.
+            ///
+            /// # Errors
+            /// Never, unless memory for the bytes runs out.
+            pub fn to_bytes(&self) -> Result<Vec<u8>> {
+                match self {
+                    $(Self::$variant(method) => postcard::to_stdvec(method.as_ref()),)*
+                }
+                .map_err(|error| unreadable(&error))
+            }
+
+            /// The state that [`Method::to_bytes`] wrote.
+            ///
+            /// # Errors
+            /// An unknown name, or bytes that are damaged.
+            pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
+                match name {
+                    $($name => postcard::from_bytes::<$type>(bytes)
+                        .map(|method| Self::$variant(Box::new(method))),)*
+                    other => Err(postcard::Error::custom(format_args!("unknown method {other}"))),
+                }
+                .map_err(|error| unreadable(&error))
+            }
+        }
+    };
+}
+
+methods! {
+    RandomSearch(crate::random::RandomSearch) = "random_search",
+}

@@ -1,0 +1,140 @@
+//! Uniform random search: the baseline that every other method must beat, over any space.
+
+use chimera_rng::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
+use crate::column::Column;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::space::{Block, Kind, Space};
+
+/// Settings of [`RandomSearch`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Rows of a batch.
+    pub batch_size: usize,
+}
+
+/// Uniform samples within the bounds; remembers the best row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RandomSearch {
+    space: Space,
+    settings: Settings,
+    best: Population,
+}
+
+impl Build for RandomSearch {
+    type Settings = Settings;
+
+    fn build(space: Space, settings: Settings, _seed: u64) -> Result<Self> {
+        if settings.batch_size == 0 {
+            return Err(Error::setting("batch_size", "at least 1", 0));
+        }
+        for block in space.blocks() {
+            if matches!(block.kind, Kind::F64 | Kind::F32) && !block.is_bounded() {
+                return Err(Error::setting(
+                    format!("bounds of {}", block.name),
+                    "finite bounds, from which uniform samples can be drawn",
+                    "an infinite one",
+                ));
+            }
+        }
+        Ok(Self { space, settings, best: Population::default() })
+    }
+}
+
+/// Fill one column with uniform samples of its block, one random stream a row. Also how populations
+/// of other methods begin.
+pub fn fill_uniform(block: &Block, n_rows: usize, context: &Context, column: &mut Column) {
+    let n = block.n_genes();
+    let bounds = || block.lower.iter().copied().zip(block.upper.iter().copied());
+    let stream = |row: usize| {
+        Stream::new(context.seed, context.generation, context.first_id.wrapping_add(row as u64))
+    };
+    match column {
+        Column::F64(matrix) => {
+            for (row, genes) in matrix.reset(n_rows, n).chunks_exact_mut(n.max(1)).enumerate() {
+                let mut rng = stream(row);
+                for (gene, (lower, upper)) in genes.iter_mut().zip(bounds()) {
+                    *gene = (lower + (upper - lower) * rng.uniform()).clamp(lower, upper);
+                }
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the genes are 32-bit floats")]
+        Column::F32(matrix) => {
+            for (row, genes) in matrix.reset(n_rows, n).chunks_exact_mut(n.max(1)).enumerate() {
+                let mut rng = stream(row);
+                for (gene, (lower, upper)) in genes.iter_mut().zip(bounds()) {
+                    *gene = (lower + (upper - lower) * rng.uniform()) as f32;
+                }
+            }
+        }
+        Column::I64(matrix) => {
+            for (row, genes) in matrix.reset(n_rows, n).chunks_exact_mut(n.max(1)).enumerate() {
+                let mut rng = stream(row);
+                if block.kind == Kind::Permutation {
+                    for (gene, value) in genes.iter_mut().zip(0..) {
+                        *gene = value;
+                    }
+                    rng.shuffle(genes);
+                } else {
+                    #[expect(clippy::cast_possible_truncation, reason = "bounds are whole")]
+                    for (gene, (lower, upper)) in genes.iter_mut().zip(bounds()) {
+                        *gene = rng.between(lower as i64, upper as i64);
+                    }
+                }
+            }
+        }
+        Column::Bool(matrix) => {
+            for (row, genes) in matrix.reset(n_rows, n).chunks_exact_mut(n.max(1)).enumerate() {
+                let mut rng = stream(row);
+                for gene in genes {
+                    *gene = rng.chance(0.5);
+                }
+            }
+        }
+    }
+}
+
+impl Algorithm for RandomSearch {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn batch_size(&self) -> usize {
+        self.settings.batch_size
+    }
+
+    fn is_size_free(&self) -> bool {
+        true
+    }
+
+    fn is_steady(&self) -> bool {
+        true
+    }
+
+    fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
+        for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
+            fill_uniform(block, n, context, column);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, _context: &Context) -> Result<()> {
+        let known = self.best.objectives.as_slice().first().copied().unwrap_or(f64::INFINITY);
+        let best = (0..batch.n_rows())
+            .filter(|row| scores.violation(*row) <= 0.0)
+            .min_by(|a, b| scores.objective(*a).total_cmp(&scores.objective(*b)));
+        if let Some(row) = best.filter(|row| scores.objective(*row) < known) {
+            self.best.genomes = batch.genomes.iter().map(|column| column.select(&[row])).collect();
+            self.best.objectives = Matrix::from_vec(vec![scores.objective(row)], 1, 1)?;
+        }
+        Ok(())
+    }
+
+    fn population(&self) -> Population {
+        self.best.clone()
+    }
+}
