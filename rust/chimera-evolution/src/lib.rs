@@ -13,6 +13,7 @@ pub mod column;
 pub mod error;
 pub mod matrix;
 pub mod method;
+pub mod numeric;
 pub mod random;
 pub mod run;
 pub mod simd;
