@@ -89,6 +89,36 @@ impl Tree {
         self.visit(0, 0.0, query, offsets, nearest);
     }
 
+    /// Appends the rows of all points within a squared distance, in no particular order.
+    pub fn within(&self, query: &[f64], distance: f64, found: &mut Vec<u32>) {
+        let mut pending = vec![0];
+        while let Some(node) = pending.pop() {
+            match self.nodes.get(node as usize) {
+                Some(Node::Leaf { start, end }) => {
+                    let (start, end) = (*start as usize, *end as usize);
+                    let rows = self.points.get(start * self.n_dimensions..end * self.n_dimensions);
+                    let rows = rows.unwrap_or_default().chunks_exact(self.n_dimensions);
+                    let indices = self.indices.get(start..end).unwrap_or_default();
+                    let pairs = rows.zip(indices);
+                    found.extend(
+                        pairs
+                            .filter(|(row, _)| squared_distance(query, row) <= distance)
+                            .map(|(_, index)| *index),
+                    );
+                }
+                Some(Node::Split { axis, at, low, high }) => {
+                    let offset = query.get(*axis as usize).copied().unwrap_or(0.0) - at;
+                    let (near, far) = if offset < 0.0 { (*low, *high) } else { (*high, *low) };
+                    pending.push(near);
+                    if offset * offset * SLACK <= distance {
+                        pending.push(far);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
     fn visit(
         &self,
         node: u32,

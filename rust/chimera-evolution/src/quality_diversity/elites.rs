@@ -108,8 +108,26 @@ pub struct Candidates<'a, T, O> {
     pub objectives: &'a [O],
     /// `(n, n_descriptors)`, row-major.
     pub descriptors: &'a [T],
-    /// Identity of the first row; the others follow.
-    pub first_id: u64,
+    /// Who the rows are.
+    pub ids: Ids<'a>,
+}
+
+/// Identities of consecutive rows.
+#[derive(Clone, Copy, Debug)]
+pub enum Ids<'a> {
+    /// That of the first row; the others follow.
+    From(u64),
+    /// One by one.
+    Each(&'a [u64]),
+}
+
+impl Ids<'_> {
+    pub(super) fn get(&self, row: u32) -> u64 {
+        match self {
+            Self::From(first) => first + u64::from(row),
+            Self::Each(ids) => ids.get(row as usize).copied().unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// What became of each candidate, judged against the archive before the batch.
@@ -301,7 +319,7 @@ impl<T: Real> Elites<T> {
         let mut n_rows = index(objectives.len());
         let mut n_new = 0;
         for winner in &mut self.winners {
-            winner.id = batch.first_id + u64::from(winner.candidate);
+            winner.id = batch.ids.get(winner.candidate);
             let Some(cell) = self.table.get_mut(winner.cell as usize) else { continue };
             cell.threshold = self.rule.threshold_min.map_or(winner.objective, |_| {
                 let ratio = power(1.0 - self.rule.learning_rate, winner.n_accepted);
@@ -365,7 +383,7 @@ impl<T: Real> Elites<T> {
             ));
             elite.objective = sign * winner.objective;
             elite.cell = winner.cell;
-            elite.id = batch.first_id + u64::from(winner.candidate);
+            elite.id = batch.ids.get(winner.candidate);
         }
     }
 

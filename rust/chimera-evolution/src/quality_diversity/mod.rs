@@ -8,22 +8,22 @@
 //! plain matrices. How a batch is inserted follows pyribs: every status and value is judged against
 //! the archive as it was before the batch.
 
-//pub mod archive;
-//pub mod centroids;
+pub mod archive;
+pub mod centroids;
 pub mod elites;
 pub mod grid;
 mod real;
-//pub mod sliding;
+pub mod sliding;
 
 #[cfg(test)]
 mod tests;
 
-//pub use archive::{Archive, Cells, Layout, Outside, Stats};
-//pub use centroids::Centroids;
-pub use elites::{Direction, Elites, Insertion, Rule};
+pub use archive::{Archive, Cells, Layout, Outside, Stats};
+pub use centroids::{Centroids, KMeans};
+pub use elites::{BestElite, Candidates, Direction, Elites, Ids, Insertion, Rule};
 pub use grid::Grid;
 pub use real::Real;
-//pub use sliding::Sliding;
+pub use sliding::Sliding;
 
 /// The cell of a row that must not be inserted.
 pub const NO_CELL: u32 = u32::MAX;
