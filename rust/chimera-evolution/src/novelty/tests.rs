@@ -32,7 +32,8 @@ fn plain(query: &Query<'_, f32>, k: usize) -> Neighbours {
 
 #[test]
 fn test_both_ways_equal_a_plain_scan_on_any_number_of_threads() {
-    for (n_dimensions, offset) in [(1, 0.0), (2, 0.0), (3, 1e4), (7, -3.0), (16, 1e6), (33, 1e-30)] {
+    for (n_dimensions, offset) in [(1, 0.0), (2, 0.0), (3, 1e4), (7, -3.0), (16, 1e6), (33, 1e-30)]
+    {
         let queries = points(53, n_dimensions, 1, offset);
         let known = points(701, n_dimensions, 2, offset);
         let query =
@@ -54,8 +55,7 @@ fn test_equal_points_come_in_the_order_of_their_rows() {
     let copy = known.clone();
     known.extend_from_slice(&copy);
     known.extend_from_slice(&copy);
-    let query =
-        Query { queries: &copy, points: &known, n_dimensions: 3, k: 5, own_from: Some(40) };
+    let query = Query { queries: &copy, points: &known, n_dimensions: 3, k: 5, own_from: Some(40) };
     let expected = plain(&query, 5);
     for way in [Way::Tree, Way::Scan] {
         assert_eq!(neighbours_by(way, &query, &Threads::one()).unwrap(), expected);
@@ -85,8 +85,7 @@ fn test_novelty_is_the_mean_distance_to_the_neighbours() {
 
 #[test]
 fn test_bad_input_is_refused() {
-    let good =
-        Query { queries: &[0.0_f32], points: &[1.0], n_dimensions: 1, k: 1, own_from: None };
+    let good = Query { queries: &[0.0_f32], points: &[1.0], n_dimensions: 1, k: 1, own_from: None };
     let threads = Threads::one();
     assert!(neighbours(&Query { k: 0, ..good }, &threads).is_err());
     assert!(neighbours(&Query { points: &[], ..good }, &threads).is_err());
@@ -110,7 +109,8 @@ fn measure() {
     ] {
         let queries = points(10_000, n_dimensions, 1, 0.0);
         let known = points(100_000, n_dimensions, 2, 0.0);
-        let query = Query { queries: &queries, points: &known, n_dimensions, k: 15, own_from: None };
+        let query =
+            Query { queries: &queries, points: &known, n_dimensions, k: 15, own_from: None };
         for way in ways {
             let best = (0..4)
                 .map(|_| {

@@ -46,7 +46,12 @@ impl Tree {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "at most 2^32 points")]
-    fn build(&mut self, order: &mut [u32], first: usize, value: &impl Fn(u32, usize) -> f64) -> u32 {
+    fn build(
+        &mut self,
+        order: &mut [u32],
+        first: usize,
+        value: &impl Fn(u32, usize) -> f64,
+    ) -> u32 {
         let place = self.nodes.len();
         self.nodes.push(Node::Leaf { start: first as u32, end: (first + order.len()) as u32 });
         if order.len() <= LEAF_LEN {

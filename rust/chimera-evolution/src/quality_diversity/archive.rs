@@ -8,6 +8,7 @@ use super::grid::{Axis, Grid};
 use super::sliding::Sliding;
 use super::{NO_CELL, Real};
 use crate::error::{Error, Result};
+use crate::run::checksum;
 use crate::threads::Threads;
 
 /// What happens to descriptors outside the ranges.
@@ -74,6 +75,31 @@ pub enum Layout {
     },
 }
 
+/// What an archive on its own is made from, as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How descriptor space is divided.
+    pub layout: Layout,
+    /// Number of genes of a solution.
+    pub n_genes: usize,
+    /// When a candidate enters a cell.
+    pub rule: Rule,
+    /// What happens to descriptors outside the ranges.
+    pub outside: Outside,
+}
+
+impl Settings {
+    /// Settings from a JSON object.
+    ///
+    /// # Errors
+    /// Unknown names, wrong types.
+    pub fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .map_err(|error| Error::setting("settings of the archive", "known names", error))
+    }
+}
+
 /// Cells of any kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "T: Real")]
@@ -102,6 +128,8 @@ pub struct Stats {
     /// Mean objective of the elites.
     pub mean: Option<f64>,
 }
+
+const MAGIC: &[u8; 8] = b"chimarc\x01";
 
 /// An archive of elites.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -231,10 +259,10 @@ impl<T: Real> Archive<T> {
                     #[inline(always)]
                     || {
                         rows.iter().fold(true, |all, [x, y]| {
-                            let x_good = (x >= x_low) & (x <= x_high)
-                                | (is_clipped & x.is_finite_number());
-                            let y_good = (y >= y_low) & (y <= y_high)
-                                | (is_clipped & y.is_finite_number());
+                            let x_good =
+                                (x >= x_low) & (x <= x_high) | (is_clipped & x.is_finite_number());
+                            let y_good =
+                                (y >= y_low) & (y <= y_high) | (is_clipped & y.is_finite_number());
                             all & x_good & y_good
                         })
                     },
@@ -300,9 +328,7 @@ impl<T: Real> Archive<T> {
         };
         match &self.cells {
             Cells::Grid(grid) => of(grid.axes()),
-            Cells::Centroids(centroids) => {
-                (centroids.lower().to_vec(), centroids.upper().to_vec())
-            }
+            Cells::Centroids(centroids) => (centroids.lower().to_vec(), centroids.upper().to_vec()),
             Cells::Sliding(sliding) => of(sliding.axes()),
         }
     }
@@ -322,6 +348,46 @@ impl<T: Real> Archive<T> {
             best: self.elites.best().map(|best| best.objective),
             mean: (!objectives.is_empty()).then(|| sum / n_elites),
         }
+    }
+
+    /// The whole archive as bytes: magic, checksum, crate version, content.
+    ///
+    /// # Errors
+    /// Never, unless memory runs out.
+    pub fn save(&self) -> Result<Vec<u8>> {
+        let body = postcard::to_stdvec(&(env!("CARGO_PKG_VERSION"), size_of::<T>(), self))
+            .map_err(|error| Error::State { reason: error.to_string() })?;
+        let mut out = MAGIC.to_vec();
+        out.extend_from_slice(&checksum(&body).to_le_bytes());
+        out.extend_from_slice(&body);
+        Ok(out)
+    }
+
+    /// The archive that [`Archive::save`] wrote.
+    ///
+    /// # Errors
+    /// Other bytes, damaged ones, another version or element type.
+    pub fn load(bytes: &[u8]) -> Result<Self> {
+        let unreadable = |reason: &str| Error::State { reason: reason.to_owned() };
+        let rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or_else(|| unreadable("it does not begin as a saved archive does"))?;
+        let (sum, body) = rest.split_at_checked(8).ok_or_else(|| unreadable("it is cut short"))?;
+        if sum != checksum(body).to_le_bytes() {
+            return Err(unreadable("it is damaged or cut short"));
+        }
+        let damaged = |error: postcard::Error| unreadable(&error.to_string());
+        let ((version, size), rest): ((String, usize), _) =
+            postcard::take_from_bytes(body).map_err(damaged)?;
+        if version != env!("CARGO_PKG_VERSION") {
+            let ours = env!("CARGO_PKG_VERSION");
+            return Err(unreadable(&format!("expected version {ours}, got {version}")));
+        }
+        if size != size_of::<T>() {
+            let (expected, got) = (8 * size_of::<T>(), 8 * size);
+            return Err(unreadable(&format!("expected float{expected}, got float{got}")));
+        }
+        postcard::from_bytes(rest).map_err(damaged)
     }
 
     /// Takes all elites away. Sliding boundaries stay where they are.

@@ -228,9 +228,8 @@ impl<T: Real> Centroids<T> {
                 neighbours_by(Way::Scan, &query, threads).map(|found| found.indices)
             };
             let finite = |value: &T| if value.is_finite_number() { *value } else { T::default() };
-            let found = find(descriptors).or_else(|_| {
-                find(&descriptors.iter().map(finite).collect::<Vec<_>>())
-            });
+            let found = find(descriptors)
+                .or_else(|_| find(&descriptors.iter().map(finite).collect::<Vec<_>>()));
             if let Ok(found) = found {
                 *cells = found;
             }
@@ -417,14 +416,14 @@ impl BoxWork {
             return None;
         }
         self.near.sort_unstable();
-        let point = |idx: u32| {
-            centroids.get(idx as usize * n..(idx as usize + 1) * n).unwrap_or_default()
-        };
+        let point =
+            |idx: u32| centroids.get(idx as usize * n..(idx as usize + 1) * n).unwrap_or_default();
         self.found.clear();
         for idx in &self.near {
-            let is_beaten = self.near.iter().any(|other| {
-                other != idx && self.loses_everywhere(point(*idx), point(*other))
-            });
+            let is_beaten = self
+                .near
+                .iter()
+                .any(|other| other != idx && self.loses_everywhere(point(*idx), point(*other)));
             if !is_beaten {
                 self.found.push(*idx);
             }

@@ -364,9 +364,10 @@ impl<T: Real> Elites<T> {
         let sign = self.rule.direction.sign();
         let known = self.best.as_ref().map_or(f64::NEG_INFINITY, |best| sign * best.objective);
         // pyribs looks through the cells in order, so the first cell wins among equals.
-        let best = self.winners.iter().filter(|winner| winner.objective > known).min_by(|a, b| {
-            b.objective.total_cmp(&a.objective).then_with(|| a.cell.cmp(&b.cell))
-        });
+        let best =
+            self.winners.iter().filter(|winner| winner.objective > known).min_by(|a, b| {
+                b.objective.total_cmp(&a.objective).then_with(|| a.cell.cmp(&b.cell))
+            });
         if let Some(winner) = best {
             let elite = self.best.get_or_insert_default();
             elite.solution.clear();
@@ -401,7 +402,10 @@ impl<T: Real> Elites<T> {
 
     /// Row of the elite in a cell.
     pub fn row_of_cell(&self, cell: u32) -> Option<usize> {
-        self.table.get(cell as usize).filter(|cell| cell.row != NO_ROW).map(|cell| cell.row as usize)
+        self.table
+            .get(cell as usize)
+            .filter(|cell| cell.row != NO_ROW)
+            .map(|cell| cell.row as usize)
     }
 
     /// Threshold of a cell: what an objective must exceed to enter. Infinite when everything enters.
@@ -483,7 +487,10 @@ struct Saved<T> {
 }
 
 impl<T: Real> Serialize for Elites<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         let threshold = |cell: &u32| self.table.get(*cell as usize).map(|cell| cell.threshold);
         Saved {
             n_cells: self.table.len(),
@@ -508,9 +515,8 @@ impl<'de, T: Real> Deserialize<'de> for Elites<T> {
     ) -> std::result::Result<Self, D::Error> {
         use serde::de::Error as _;
         let saved = Saved::<T>::deserialize(deserializer)?;
-        let mut elites =
-            Self::new(saved.n_cells, saved.n_genes, saved.n_descriptors, saved.rule)
-                .map_err(D::Error::custom)?;
+        let mut elites = Self::new(saved.n_cells, saved.n_genes, saved.n_descriptors, saved.rule)
+            .map_err(D::Error::custom)?;
         let n = saved.objectives.n_rows();
         let fits = [saved.cells.n_rows(), saved.solutions.n_rows(), saved.descriptors.n_rows()]
             == [n; 3]

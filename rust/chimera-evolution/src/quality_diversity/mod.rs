@@ -18,7 +18,7 @@ pub mod sliding;
 #[cfg(test)]
 mod tests;
 
-pub use archive::{Archive, Cells, Layout, Outside, Stats};
+pub use archive::{Archive, Cells, Layout, Outside, Settings, Stats};
 pub use centroids::{Centroids, KMeans};
 pub use elites::{BestElite, Candidates, Direction, Elites, Ids, Insertion, Rule};
 pub use grid::Grid;

@@ -5,7 +5,15 @@ use serde::de::DeserializeOwned;
 
 /// A 32- or 64-bit float.
 pub trait Real:
-    Copy + Default + PartialOrd + PartialEq + Send + Sync + Serialize + DeserializeOwned + std::fmt::Debug
+    Copy
+    + Default
+    + PartialOrd
+    + PartialEq
+    + Send
+    + Sync
+    + Serialize
+    + DeserializeOwned
+    + std::fmt::Debug
 {
     /// The same number as a 64-bit float.
     fn wide(self) -> f64;

@@ -134,9 +134,7 @@ impl<T: Real> Sliding<T> {
         insertion.status.clear();
         insertion.values.clear();
         let rows = batch.solutions.chunks_exact(n_genes).zip(batch.descriptors.chunks_exact(n));
-        for (row, ((solution, descriptors), objective)) in
-            rows.zip(batch.objectives).enumerate()
-        {
+        for (row, ((solution, descriptors), objective)) in rows.zip(batch.objectives).enumerate() {
             if skip(row) {
                 insertion.status.push(0);
                 insertion.values.push(f64::NEG_INFINITY);
