@@ -88,6 +88,7 @@ impl<T: Copy + Default> Matrix<T> {
 
     /// Appends a row for each item; `n_columns` counts when the matrix is still empty. Copies what is
     /// there first when a view is held elsewhere. Rows of another length are left out.
+    #[inline]
     pub fn extend_rows<'a>(&mut self, n_columns: usize, rows: impl Iterator<Item = &'a [T]>)
     where
         T: 'a,
@@ -99,6 +100,15 @@ impl<T: Copy + Default> Matrix<T> {
         for row in rows.filter(|row| row.len() == self.n_columns) {
             values.extend_from_slice(row);
             self.n_rows += 1;
+        }
+    }
+
+    /// Takes the rows from `n_rows` on away. Copies the others when a view is held elsewhere.
+    pub fn truncate(&mut self, n_rows: usize) {
+        if n_rows < self.n_rows {
+            self.n_rows = n_rows;
+            let values: &mut Vec<T> = Arc::make_mut(&mut self.data);
+            values.truncate(n_rows * self.n_columns);
         }
     }
 

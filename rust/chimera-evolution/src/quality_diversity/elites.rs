@@ -228,13 +228,17 @@ impl<T: Real> Elites<T> {
     ) -> Result<()> {
         self.judge(batch.objectives, cells, insertion);
         self.choose(batch.objectives, cells, insertion);
-        let checked = self.check_winners(batch.solutions);
-        for winner in &self.winners {
-            if let Some(cell) = self.table.get_mut(winner.cell as usize) {
-                cell.winner = NO_ROW;
-            }
+        if self.winners.is_empty() {
+            return Ok(());
         }
-        checked?;
+        if let Err(error) = self.append_solutions(batch.solutions) {
+            for winner in &self.winners {
+                if let Some(cell) = self.table.get_mut(winner.cell as usize) {
+                    cell.winner = NO_ROW;
+                }
+            }
+            return Err(error);
+        }
         self.commit(batch);
         Ok(())
     }
@@ -279,6 +283,7 @@ impl<T: Real> Elites<T> {
                 }
             } else {
                 cell.winner = index(self.winners.len());
+                let is_new = cell.row == NO_ROW;
                 self.winners.push(Winner {
                     cell: *cell_idx,
                     candidate,
@@ -286,30 +291,41 @@ impl<T: Real> Elites<T> {
                     objective,
                     objective_sum: objective,
                     id: 0,
-                    is_new: false,
+                    is_new,
                 });
             }
         }
     }
 
-    fn check_winners(&self, solutions: &[T]) -> Result<()> {
-        for winner in &self.winners {
-            let genes = row_of(solutions, winner.candidate, self.n_genes);
-            if !genes.iter().fold(true, |all, gene| all & gene.is_finite_number()) {
-                return Err(Error::batch(
-                    "solutions",
-                    "finite values",
-                    format!("NaN or infinity in row {}", winner.candidate),
-                ));
-            }
-        }
-        Ok(())
+    /// Appends the solutions of new cells and checks those of all winners, reading each once.
+    fn append_solutions(&mut self, solutions: &[T]) -> Result<()> {
+        let n_before = self.solutions.n_rows();
+        let (winners, n_genes, rows) = (&self.winners, self.n_genes, &mut self.solutions);
+        let bad = crate::simd::dispatch(
+            #[inline(always)]
+            || {
+                let mut bad = None;
+                let mut checked = |winner: &Winner| {
+                    let genes = row_of(solutions, winner.candidate, n_genes);
+                    if !genes.iter().fold(true, |all, gene| all & gene.is_finite_number()) {
+                        bad = Some(winner.candidate);
+                    }
+                    genes
+                };
+                rows.extend_rows(n_genes, winners.iter().filter(|w| w.is_new).map(&mut checked));
+                for winner in winners.iter().filter(|winner| !winner.is_new) {
+                    checked(winner);
+                }
+                bad
+            },
+        );
+        let Some(row) = bad else { return Ok(()) };
+        self.solutions.truncate(n_before);
+        Err(Error::batch("solutions", "finite values", format!("NaN or infinity in row {row}")))
     }
 
+    /// Writes what is left: thresholds, improved rows, and the other columns of new ones.
     fn commit<O: Real>(&mut self, batch: &Candidates<'_, T, O>) {
-        if self.winners.is_empty() {
-            return;
-        }
         let sign = self.rule.direction.sign();
         self.note_best(batch);
         let solutions = self.solutions.make_mut();
@@ -317,41 +333,32 @@ impl<T: Real> Elites<T> {
         let descriptors = self.descriptors.make_mut();
         let ids = self.ids.make_mut();
         let mut n_rows = index(objectives.len());
-        let mut n_new = 0;
         for winner in &mut self.winners {
             winner.id = batch.ids.get(winner.candidate);
             let Some(cell) = self.table.get_mut(winner.cell as usize) else { continue };
+            cell.winner = NO_ROW;
             cell.threshold = self.rule.threshold_min.map_or(winner.objective, |_| {
                 let ratio = power(1.0 - self.rule.learning_rate, winner.n_accepted);
                 let mean = winner.objective_sum / f64::from(winner.n_accepted);
                 ratio * cell.threshold + mean * (1.0 - ratio)
             });
-            if cell.row == NO_ROW {
+            winner.objective *= sign;
+            if winner.is_new {
                 cell.row = n_rows;
                 n_rows += 1;
-                n_new += 1;
-                // Appended below, with all that are new.
-                winner.is_new = true;
-                winner.objective *= sign;
                 continue;
             }
-            let old = cell.row;
-            copy_row(solutions, old, batch.solutions, winner.candidate, self.n_genes);
-            copy_row(descriptors, old, batch.descriptors, winner.candidate, self.n_descriptors);
-            if let Some(objective) = objectives.get_mut(old as usize) {
-                *objective = sign * winner.objective;
+            let row = cell.row;
+            copy_row(solutions, row, batch.solutions, winner.candidate, self.n_genes);
+            copy_row(descriptors, row, batch.descriptors, winner.candidate, self.n_descriptors);
+            if let Some(objective) = objectives.get_mut(row as usize) {
+                *objective = winner.objective;
             }
-            if let Some(id) = ids.get_mut(old as usize) {
+            if let Some(id) = ids.get_mut(row as usize) {
                 *id = winner.id;
             }
         }
-        if n_new == 0 {
-            return;
-        }
-        self.winners.retain(|winner| winner.is_new);
-        let new = || self.winners.iter();
-        let genes = new().map(|winner| row_of(batch.solutions, winner.candidate, self.n_genes));
-        self.solutions.extend_rows(self.n_genes, genes);
+        let new = || self.winners.iter().filter(|winner| winner.is_new);
         let rows =
             new().map(|winner| row_of(batch.descriptors, winner.candidate, self.n_descriptors));
         self.descriptors.extend_rows(self.n_descriptors, rows);
