@@ -5,6 +5,7 @@ takes their scores, ``save`` and ``load`` go on as if never interrupted.
 """
 
 from chimera.evolution._algorithm import NO_PARENT, Algorithm, Origins
+from chimera.evolution._programs import ProgramSearch
 from chimera.evolution._random import RandomSearch
 from chimera.evolution._space import (
     Block,
@@ -22,6 +23,7 @@ __all__ = [
     "Algorithm",
     "Block",
     "Origins",
+    "ProgramSearch",
     "RandomSearch",
     "Space",
     "boolean",
