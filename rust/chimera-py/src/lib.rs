@@ -13,9 +13,11 @@ mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod population;
 mod probes;
 mod programs;
 mod value;
+mod view;
 
 /// Native engines of Chimera.
 #[pyo3::pymodule(module = "chimera")]
@@ -32,6 +34,13 @@ mod _chimera {
     mod execution {
         #[pymodule_export]
         use crate::execution::{CallOutcome, Engine, Evaluations, Instances};
+    }
+
+    /// Population search over arrays.
+    #[pyo3::pymodule]
+    mod population {
+        #[pymodule_export]
+        use crate::population::Run;
     }
 
     /// The search over programs.
