@@ -140,7 +140,7 @@ class Crew:
         reasons: dict[int, str] = {}
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not finished:
-            self._dispatch()
+            self.dispatch()
             busy = [worker for worker in self._workers if worker is not None and worker.is_busy]
             if not busy:
                 break
@@ -179,7 +179,8 @@ class Crew:
             return 1
         return max(1, min(fair, self._chunk_rows_max, int(_CHUNK_SECONDS / self._row_seconds)))
 
-    def _dispatch(self) -> None:
+    def dispatch(self) -> None:
+        """Hand what is queued to workers that are free, starting them where needed."""
         n_waiting = sum(stop - first for first, stop in self._queue)
         for idx in range(self._n_workers):
             if not self._queue:

@@ -275,7 +275,7 @@ class _Processes:
             target[slot] = source[0]
         shared["keys"][slot] = key
         self._crew.put(slot, slot + 1)
-        self._crew.poll(timeout_s=0.0)
+        self._crew.dispatch()
 
     def wait(self) -> dict[int, Evaluated]:
         finished, reasons = self._crew.poll()
