@@ -6,6 +6,7 @@ takes their scores, ``save`` and ``load`` go on as if never interrupted.
 
 from chimera.evolution._algorithm import NO_PARENT, Algorithm, Origins
 from chimera.evolution._loop import Optimization, Step, optimize
+from chimera.evolution._programs import ProgramSearch
 from chimera.evolution._random import RandomSearch
 from chimera.evolution._space import (
     Block,
@@ -43,6 +44,7 @@ __all__ = [
     "Origins",
     "PerRow",
     "ProcessPool",
+    "ProgramSearch",
     "RandomSearch",
     "Sandboxed",
     "Space",
