@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
 def _register_native() -> Any:
     """Import the extension module and name its submodules in ``sys.modules``."""
     native = importlib.import_module("chimera._chimera")
-    for name in ("programs", "execution", "evolution"):
+    for name in ("programs", "execution", "evolution", "population"):
         part = getattr(native, name, None)
         if part is not None:
             sys.modules.setdefault(f"chimera._chimera.{name}", part)

@@ -12,12 +12,15 @@ from typing import Any
 
 __all__ = [
     "ArgumentError",
+    "BatchError",
     "ChimeraError",
     "ConfigError",
     "CorruptLedgerError",
+    "EvaluationError",
     "LedgerError",
     "MissingExtraError",
     "ObjectiveError",
+    "OrderError",
     "ProgramError",
     "ProjectLockedError",
     "RegistryError",
@@ -58,7 +61,19 @@ class ProgramError(ChimeraError, ValueError):
 
 
 class StateError(ChimeraError, ValueError):
-    """A saved search state is damaged or belongs to another task."""
+    """A saved search state is damaged or belongs to another task or version."""
+
+
+class BatchError(ChimeraError, ValueError):
+    """Genomes or scores do not fit the search; nothing was changed."""
+
+
+class OrderError(ChimeraError, RuntimeError):
+    """Calls came in the wrong order, for example ``tell`` before ``ask``."""
+
+
+class EvaluationError(ChimeraError, RuntimeError):
+    """An evaluation back end cannot work at all; a single failing row is a result, not this."""
 
 
 class TaskError(ChimeraError, ValueError):

@@ -7,8 +7,13 @@ use crate::error::{Error, Result};
 use crate::space::Space;
 
 fn build<M: Build>(name: &str, space: Space, settings: &str, seed: u64) -> Result<Box<M>> {
-    let settings = serde_json::from_str(settings).map_err(|error| {
-        Error::setting(format!("settings of {name}"), "known names and types", error)
+    let reader = &mut serde_json::Deserializer::from_str(settings);
+    let settings = serde_path_to_error::deserialize(reader).map_err(|error| {
+        let place = error.path().to_string();
+        let place = if place == "." { format!("settings of {name}") } else { place };
+        let message = error.into_inner().to_string();
+        let what = message.split(" at line").next().unwrap_or_default();
+        Error::setting(place, "a setting of known name and type", what)
     })?;
     Ok(Box::new(M::build(space, settings, seed)?))
 }

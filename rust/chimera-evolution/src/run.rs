@@ -34,6 +34,8 @@ struct Progress {
     n_failed: u64,
     is_pending: bool,
     first_id: u64,
+    /// Objectives that the caller maximises; they are negated on the way in.
+    maximized: Vec<bool>,
     best: Option<Best>,
     batch: Batch,
 }
@@ -46,6 +48,8 @@ pub struct Run {
     threads: Threads,
     /// Batches handed out earlier, written again once their holders have let go.
     spare: Vec<Batch>,
+    /// Objectives as the algorithm sees them, when some are maximised.
+    negated: Vec<f64>,
 }
 
 impl Run {
@@ -63,7 +67,26 @@ impl Run {
         let method = Method::new(name, space, settings, seed)?;
         let batch = Batch { genomes: method.algorithm().space().columns(), ..Batch::default() };
         let progress = Progress { seed, batch, ..Progress::default() };
-        Ok(Self { method, progress, threads, spare: Vec::new() })
+        Ok(Self { method, progress, threads, spare: Vec::new(), negated: Vec::new() })
+    }
+
+    /// Objectives that the caller maximises; they are negated before the algorithm sees them, and
+    /// everything it returns is of the minimised kind.
+    ///
+    /// # Errors
+    /// Another number of claims than objectives.
+    pub fn set_maximized(&mut self, maximized: Vec<bool>) -> Result<()> {
+        let n = self.method.algorithm().n_objectives();
+        if maximized.len() != n {
+            return Err(Error::setting("direction", format!("{n} of them"), maximized.len()));
+        }
+        self.progress.maximized = maximized;
+        Ok(())
+    }
+
+    /// Objectives that the caller maximises; empty when none was named.
+    pub fn maximized(&self) -> &[bool] {
+        &self.progress.maximized
     }
 
     fn context(&self, first_id: u64) -> Context {
@@ -131,16 +154,26 @@ impl Run {
         }
     }
 
+    /// Whether scores may be told now.
+    ///
+    /// # Errors
+    /// Nothing was asked since the last scores.
+    pub fn ensure_asked(&self) -> Result<()> {
+        let is_steady = self.method.algorithm().is_steady();
+        if self.progress.n_asked == 0 || (!self.progress.is_pending && !is_steady) {
+            return Err(Error::Order("tell: expected a batch that was asked; call ask first"));
+        }
+        Ok(())
+    }
+
     /// Hand in scores for the batch asked last, or for `genomes` supplied instead of it.
     ///
     /// # Errors
     /// Nothing was asked; shapes that do not fit; NaN or infinite scores in rows that are not marked
     /// failed; genomes outside the space. The state is then unchanged.
     pub fn tell(&mut self, genomes: Option<Vec<Column>>, scores: &Scores<'_>) -> Result<()> {
+        self.ensure_asked()?;
         let algorithm = self.method.algorithm();
-        if self.progress.n_asked == 0 || (!self.progress.is_pending && !algorithm.is_steady()) {
-            return Err(Error::Order("tell: expected a batch that was asked; call ask first"));
-        }
         let n_rows = match &genomes {
             Some(columns) => {
                 let n_rows = columns.first().map_or(0, Column::n_rows);
@@ -157,6 +190,28 @@ impl Run {
             ));
         }
         self.check(scores, n_rows)?;
+        let maximized = &self.progress.maximized;
+        if !maximized.contains(&true) {
+            return self.digest(genomes, scores, n_rows);
+        }
+        let mut negated = std::mem::take(&mut self.negated);
+        negated.clear();
+        let signed = scores.objectives.iter().zip(maximized.iter().cycle());
+        negated.extend(
+            signed.map(|(value, is_maximized)| if *is_maximized { -value } else { *value }),
+        );
+        let told = self.digest(genomes, &Scores { objectives: &negated, ..*scores }, n_rows);
+        self.negated = negated;
+        told
+    }
+
+    /// What `tell` does once everything was checked.
+    fn digest(
+        &mut self,
+        genomes: Option<Vec<Column>>,
+        scores: &Scores<'_>,
+        n_rows: usize,
+    ) -> Result<()> {
         let context = self.context(self.progress.first_id);
         if let Some(columns) = genomes {
             let origins = if n_rows == self.progress.batch.n_rows() {
@@ -315,12 +370,12 @@ impl Run {
         let (_, name, progress, state): (String, String, Progress, Vec<u8>) =
             postcard::from_bytes(body).map_err(|error| unreadable(&error.to_string()))?;
         let method = Method::from_bytes(&name, &state)?;
-        Ok(Self { method, progress, threads, spare: Vec::new() })
+        Ok(Self { method, progress, threads, spare: Vec::new(), negated: Vec::new() })
     }
 }
 
 /// FNV-1a over 64 bits: finds damage, not forgery.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -34,6 +34,18 @@ impl Kind {
         }
     }
 
+    /// Its name, as [`Space::new`] reads it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F64 => "f64",
+            Self::F32 => "f32",
+            Self::Integer => "integer",
+            Self::Category => "category",
+            Self::Boolean => "boolean",
+            Self::Permutation => "permutation",
+        }
+    }
+
     fn parse(text: &str) -> Result<Self> {
         Ok(match text {
             "f64" => Self::F64,

@@ -9,6 +9,8 @@ pyo3::import_exception!(chimera.errors, SourceError);
 pyo3::import_exception!(chimera.errors, ArgumentError);
 pyo3::import_exception!(chimera.errors, StateError);
 pyo3::import_exception!(chimera.errors, ProgramError);
+pyo3::import_exception!(chimera.errors, BatchError);
+pyo3::import_exception!(chimera.errors, OrderError);
 pyo3::import_exception!(chimera.errors, ConfigError);
 
 /// Why a call of the extension failed.
@@ -16,6 +18,8 @@ pyo3::import_exception!(chimera.errors, ConfigError);
 pub enum Failure {
     /// An engine refused.
     Core(Error),
+    /// A search refused.
+    Search(chimera_evolution::Error),
     /// The sandbox refused.
     Sandbox(chimera_sandbox::Error),
     /// An argument has the wrong type or value.
@@ -34,6 +38,11 @@ pub type Outcome<T> = Result<T, Failure>;
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Core(error)
+    }
+}
+impl From<chimera_evolution::Error> for Failure {
+    fn from(error: chimera_evolution::Error) -> Self {
+        Self::Search(error)
     }
 }
 impl From<chimera_sandbox::Error> for Failure {
@@ -56,12 +65,24 @@ impl From<Failure> for PyErr {
             }
             Failure::Core(error @ Error::State { .. }) => StateError::new_err(error.to_string()),
             Failure::Core(error) => ProgramError::new_err(error.to_string()),
+            Failure::Search(error) => search(&error),
             Failure::Sandbox(error) => ProgramError::new_err(error.to_string()),
             Failure::Argument(message) => ArgumentError::new_err(message),
             Failure::Config(message) => ConfigError::new_err(message),
             Failure::Python(error) => error,
             Failure::Interrupted => PyKeyboardInterrupt::new_err(()),
         }
+    }
+}
+
+fn search(error: &chimera_evolution::Error) -> PyErr {
+    use chimera_evolution::Error as Search;
+    let message = error.to_string();
+    match error {
+        Search::Batch { .. } => BatchError::new_err(message),
+        Search::Order(_) => OrderError::new_err(message),
+        Search::State { .. } => StateError::new_err(message),
+        _ => ConfigError::new_err(message),
     }
 }
 

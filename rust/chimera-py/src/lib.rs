@@ -7,15 +7,19 @@
 )]
 #![allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
+mod archive;
 mod array;
 mod enter;
 mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod neighbours;
+mod population;
 mod probes;
 mod programs;
 mod value;
+mod view;
 
 /// Native engines of Chimera.
 #[pyo3::pymodule(module = "chimera")]
@@ -32,6 +36,17 @@ mod _chimera {
     mod execution {
         #[pymodule_export]
         use crate::execution::{CallOutcome, Engine, Evaluations, Instances};
+    }
+
+    /// Population search over arrays.
+    #[pyo3::pymodule]
+    mod population {
+        #[pymodule_export]
+        use crate::archive::Archive;
+        #[pymodule_export]
+        use crate::neighbours::neighbours;
+        #[pymodule_export]
+        use crate::population::Run;
     }
 
     /// The search over programs.

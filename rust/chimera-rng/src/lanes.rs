@@ -82,6 +82,34 @@ impl Lanes {
         }
     }
 
+    /// Random bits, two values a word.
+    #[inline(always)]
+    pub fn fill_half_bits(&mut self, out: &mut [u32]) {
+        let (chunks, rest) = out.as_chunks_mut::<{ 2 * N_LANES }>();
+        for chunk in chunks {
+            *chunk = self.next_half_words();
+        }
+        if !rest.is_empty() {
+            for (value, half) in rest.iter_mut().zip(self.next_half_words()) {
+                *value = half;
+            }
+        }
+    }
+
+    /// Sixteen times 32 random bits: the low halves of eight words, then the high halves.
+    #[expect(clippy::cast_possible_truncation, reason = "takes the halves of a word")]
+    #[inline(always)]
+    pub fn next_half_words(&mut self) -> [u32; 2 * N_LANES] {
+        let words = self.next_words();
+        let mut out = [0; 2 * N_LANES];
+        let (low, high) = out.split_at_mut(N_LANES);
+        for ((low, high), word) in low.iter_mut().zip(high).zip(words) {
+            *low = word as u32;
+            *high = (word >> 32) as u32;
+        }
+        out
+    }
+
     /// Uniform in [0, 1) in steps of 2^-52.
     #[inline(always)]
     pub fn fill_uniform_f64(&mut self, out: &mut [f64]) {

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use chimera_rng::{Lanes, N_LANES, unit_f32, unit_f64};
+use chimera_rng::{Lanes, unit_f32, unit_f64};
 
 use super::{double, single};
 
@@ -29,15 +29,26 @@ pub trait Real:
     const HALF: Self;
     /// 2.
     const TWO: Self;
+    /// The least normal positive value.
+    const TINY: Self;
 
     /// The nearest value of this width.
     fn from_f64(value: f64) -> Self;
     /// The value, exactly.
     fn to_f64(self) -> f64;
-    /// Its bits, low-order first in a word.
-    fn to_word(self) -> u64;
-    /// Uniform in [0, 1) from the high bits of a word; the low 9 bits are not used.
-    fn unit(word: u64) -> Self;
+    /// As many random bits as the float is wide.
+    type Bits: Copy + Default + Send + Sync;
+
+    /// Uniform in [0, 1) from the high bits; the low 9 or 12 are not used.
+    fn unit(bits: Self::Bits) -> Self;
+    /// A fair coin that is independent of [`Real::unit`].
+    fn coin(bits: Self::Bits) -> bool;
+    /// Fill with random bits.
+    fn fill_bits(rng: &mut Lanes, out: &mut [Self::Bits]);
+    /// The nearest value of this width that is not below.
+    fn not_below(bound: f64) -> Self;
+    /// The nearest value of this width that is not above.
+    fn not_above(bound: f64) -> Self;
     /// e to its power.
     #[must_use]
     fn exp(self) -> Self;
@@ -61,12 +72,6 @@ pub trait Real:
     fn fill_uniform(rng: &mut Lanes, out: &mut [Self]);
     /// Fill with standard normals.
     fn fill_normal(rng: &mut Lanes, out: &mut [Self]);
-    /// Eight numbers uniform in [0, 1).
-    #[inline(always)]
-    fn next_units(rng: &mut Lanes) -> [Self; N_LANES] {
-        rng.next_words().map(Self::unit)
-    }
-
     /// The smaller; the bound when it is NaN.
     #[must_use]
     #[inline(always)]
@@ -83,12 +88,16 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ident, $functions:ident, $unit:expr, $uniform:ident, $normal:ident) => {
+    (
+        $type:ident, $bits:ident, $functions:ident, $unit:ident, $fill:ident, $uniform:ident,
+        $normal:ident
+    ) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const HALF: Self = 0.5;
             const TWO: Self = 2.0;
+            const TINY: Self = $type::MIN_POSITIVE;
 
             #[allow(clippy::cast_possible_truncation, reason = "one of the widths is narrower")]
             #[inline(always)]
@@ -99,13 +108,29 @@ macro_rules! real {
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            type Bits = $bits;
+
             #[inline(always)]
-            fn to_word(self) -> u64 {
-                u64::from(self.to_bits())
+            fn unit(bits: $bits) -> Self {
+                $unit(bits)
             }
             #[inline(always)]
-            fn unit(word: u64) -> Self {
-                $unit(word)
+            fn coin(bits: $bits) -> bool {
+                bits & 1 != 0
+            }
+            #[inline(always)]
+            fn fill_bits(rng: &mut Lanes, out: &mut [$bits]) {
+                rng.$fill(out);
+            }
+            #[inline(always)]
+            fn not_below(bound: f64) -> Self {
+                let value = Self::from_f64(bound);
+                if value.to_f64() < bound { value.next_up() } else { value }
+            }
+            #[inline(always)]
+            fn not_above(bound: f64) -> Self {
+                let value = Self::from_f64(bound);
+                if value.to_f64() > bound { value.next_down() } else { value }
             }
             #[inline(always)]
             fn exp(self) -> Self {
@@ -147,10 +172,5 @@ macro_rules! real {
     };
 }
 
-#[inline(always)]
-const fn upper_unit(word: u64) -> f32 {
-    unit_f32((word >> 32) as u32)
-}
-
-real!(f64, double, unit_f64, fill_uniform_f64, fill_normal_f64);
-real!(f32, single, upper_unit, fill_uniform_f32, fill_normal_f32);
+real!(f64, u64, double, unit_f64, fill_bits, fill_uniform_f64, fill_normal_f64);
+real!(f32, u32, single, unit_f32, fill_half_bits, fill_uniform_f32, fill_normal_f32);

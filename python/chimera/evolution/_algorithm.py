@@ -1,0 +1,217 @@
+"""The face that every search shares: ask, tell, look, save.
+
+The work is native (`chimera._chimera.population.Run`); an algorithm's class names its settings.
+Asked batches are read-only views that stay valid while they are held. Equal seed, equal result, on
+any number of threads and after `save` and `load` at any generation.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chimera._chimera.population import Run
+from chimera.errors import ConfigError, StateError
+from chimera.evolution._population import Population
+from chimera.evolution._space import Bounds, Space, to_space
+
+_DIRECTIONS = {"minimize": False, "maximize": True}
+
+
+class Origins(NamedTuple):
+    """Where the rows of the last batch come from.
+
+    Attributes:
+        first_id: Identity of the first row; the others follow. Identities count asked rows.
+        parents: ``(n, k)`` uint64 identities of the parents; `NO_PARENT` fills the rest. Empty for
+            methods that sample from a distribution.
+        operators: ``(n,)`` uint8, index into `Algorithm.operators`; may be empty.
+    """
+
+    first_id: int
+    parents: NDArray[np.uint64]
+    operators: NDArray[np.uint8]
+
+
+class Algorithm(Run):
+    """Base of every search by ask and tell.
+
+    Use the classes that derive from it. They share::
+
+        batch = search.ask()            # (n, n_genes), read-only view
+        search.tell(batch, scores)      # (n,) or (n, n_objectives)
+
+    ``tell`` also takes rows that differ from the asked ones (repaired, for example), and
+    ``failed=`` marks rows whose evaluation did not work.
+    """
+
+    _classes: ClassVar[dict[str, type[Algorithm]]] = {}
+    _settings: Mapping[str, Any]
+
+    def __init_subclass__(cls, *, method: str | None = None, **kwargs: Any) -> None:
+        """Register the class that `load` returns for a native method."""
+        super().__init_subclass__(**kwargs)
+        if method is not None:
+            Algorithm._classes[method] = cls
+
+    @classmethod
+    def _start(
+        cls,
+        method: str,
+        space: Bounds,
+        settings: Mapping[str, Any],
+        *,
+        seed: int,
+        threads: int,
+        direction: str | Sequence[str] = "minimize",
+    ) -> Self:
+        """Create the native run; settings that are None take the method's default."""
+        directions = [direction] if isinstance(direction, str) else list(direction)
+        unknown = [name for name in directions if name not in _DIRECTIONS]
+        if unknown:
+            raise ConfigError(f"direction: expected minimize or maximize, got {unknown[0]!r}")
+        _check_whole("seed", seed, 2**64)
+        _check_whole("threads", threads, 1025)
+        given = {name: value for name, value in settings.items() if value is not None}
+        run: Self = _new(
+            cls,
+            method,
+            to_space(space).to_native(),
+            json.dumps(given, default=_plain, allow_nan=False),
+            seed=seed,
+            threads=threads,
+        )
+        run._settings = given
+        maximized = [_DIRECTIONS[name] for name in directions]
+        if any(maximized):
+            if len(maximized) == 1:
+                maximized *= run.n_objectives
+            run.maximize(maximized)
+        return run
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings it was started with; empty after `load`."""
+        return getattr(self, "_settings", {})
+
+    @property
+    def population(self) -> Population:
+        """What the search holds, as views of its own memory.
+
+        Taking it costs no copy of the genomes; it stays as it is while the search goes on.
+        """
+        holdings = self.holdings()
+        kept = {
+            name: holdings[name]
+            for name in ("objectives", "violations", "descriptors", "ids")
+            if holdings[name].size
+        }
+        return Population(holdings["genomes"], **kept)
+
+    @property
+    def space(self) -> Space:
+        """What is searched."""
+        return Space.from_native(self.blocks)
+
+    @property
+    def best_x(self) -> Any:
+        """The best row, ``(n_genes,)`` or a dictionary of such by block; None before any score."""
+        best = self.best
+        if best is None:
+            return None
+        genomes = best[0]
+        if isinstance(genomes, dict):
+            return {name: rows[0] for name, rows in genomes.items()}
+        return genomes[0]
+
+    @property
+    def best_score(self) -> float:
+        """The best score, in the caller's direction; NaN before any."""
+        best = self.best
+        return float("nan") if best is None else float(best[1])
+
+    @property
+    def lineage(self) -> Origins:
+        """Lineage of the batch asked last."""
+        return Origins(*self.origins)
+
+    def save(self, path: str | os.PathLike[str] | None = None) -> bytes:
+        """Return the whole state as bytes, and write it to a file when a path is given.
+
+        The file is replaced in one step: a crash leaves the old one or the new one.
+        """
+        state = self.dump()
+        if path is not None:
+            target = Path(path)
+            scratch = target.with_name(f"{target.name}.{os.getpid()}.part")
+            try:
+                scratch.write_bytes(state)
+                scratch.replace(target)
+            finally:
+                scratch.unlink(missing_ok=True)
+        return state
+
+    @classmethod
+    def load(cls, source: bytes | str | os.PathLike[str], *, threads: int = 1) -> Self:
+        """Return the search that `save` wrote; it goes on as if never interrupted.
+
+        Args:
+            source: The bytes, or the path of the file.
+            threads: As for a new search.
+
+        Raises:
+            StateError: Damaged, cut short, of another version, or of another class.
+        """
+        state = source if isinstance(source, bytes) else Path(source).read_bytes()
+        method = Run(state=state).method
+        found = Algorithm._classes.get(method, Algorithm)
+        if not issubclass(found, cls):
+            raise StateError(
+                f"saved search: expected a {cls.__name__}, got a {found.__name__}; "
+                f"use {found.__name__}.load or Algorithm.load"
+            )
+        run: Self = _new(found, state=state, threads=threads)
+        return run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state."""
+        return (Algorithm.load, (self.save(),))
+
+    def __repr__(self) -> str:
+        """Show the method and how far it is."""
+        return (
+            f"<{type(self).__name__}: {self.space.n_genes} genes, generation {self.generation}, "
+            f"{self.n_evaluations} evaluations>"
+        )
+
+
+def _new(cls: type[Run], *args: Any, **kwargs: Any) -> Any:
+    """Make an instance of a class that derives from the native one."""
+    return Run.__new__(cls, *args, **kwargs)
+
+
+def _check_whole(name: str, value: Any, limit: int) -> None:
+    try:
+        if 0 <= operator.index(value) < limit:
+            return
+    except TypeError:
+        pass
+    raise ConfigError(f"{name}: expected an integer in [0, {limit}), got {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy values into what JSON holds."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise ConfigError(
+        f"settings: expected numbers, text, lists or arrays, got {type(value).__name__}"
+    )

@@ -1,0 +1,183 @@
+"""What is searched: named blocks of typed, bounded genes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chimera.errors import ConfigError
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_KINDS = ("f64", "f32", "integer", "category", "boolean", "permutation")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Genes of one kind.
+
+    Args:
+        name: Its name; batches of spaces with several blocks are dictionaries by it.
+        kind: ``f64``, ``f32``, ``integer``, ``category``, ``boolean`` or ``permutation``.
+        lower: Lower bounds, inclusive, ``(n_genes,)`` float64; -inf for none.
+        upper: Upper bounds, inclusive, ``(n_genes,)`` float64; inf for none.
+    """
+
+    name: str
+    kind: str
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.lower)
+
+
+@dataclass(frozen=True)
+class Space:
+    """The genes of an individual, in blocks.
+
+    Make one with `real`, `integer`, `category`, `boolean`, `permutation` or `mixed`; every search
+    also takes plain bounds instead: a sequence of ``(low, high)`` pairs, or a pair of arrays
+    ``(lower, upper)``.
+
+    Example:
+        >>> from chimera.evolution import boolean, mixed, real
+        >>> space = mixed(rates=real([0.0, 0.0], [1.0, 1.0]), flags=boolean(3))
+        >>> space.n_genes
+        5
+    """
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes in all blocks."""
+        return sum(block.n_genes for block in self.blocks)
+
+    def to_native(self) -> list[tuple[str, str, list[float], list[float]]]:
+        """Return the blocks as the extension reads them."""
+        return [(b.name, b.kind, list(b.lower), list(b.upper)) for b in self.blocks]
+
+    @classmethod
+    def from_native(
+        cls, blocks: Sequence[tuple[str, str, Sequence[float], Sequence[float]]]
+    ) -> Space:
+        """Return the space of blocks as the extension writes them."""
+        return cls(tuple(Block(n, k, tuple(low), tuple(high)) for n, k, low, high in blocks))
+
+
+Bounds: TypeAlias = "Space | Sequence[tuple[float, float]] | tuple[ArrayLike, ArrayLike] | Floats"
+
+
+def _block(kind: str, lower: ArrayLike, upper: ArrayLike, n_genes: int | None) -> Space:
+    try:
+        low, high = (np.atleast_1d(np.asarray(side, dtype=np.float64)) for side in (lower, upper))
+        shape = np.broadcast_shapes(low.shape, high.shape, (n_genes,) if n_genes else ())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"bounds: expected two numbers or two arrays of one length, got {lower!r} and {upper!r}"
+        ) from error
+    if len(shape) != 1 or shape[0] == 0 or (n_genes is not None and n_genes < 1):
+        raise ConfigError(
+            f"bounds: expected one bound per gene, got shape {shape}, n_genes={n_genes}"
+        )
+    low, high = (np.broadcast_to(side, shape) for side in (low, high))
+    return Space((Block("x", kind, tuple(low.tolist()), tuple(high.tolist())),))
+
+
+def real(
+    lower: ArrayLike, upper: ArrayLike, n_genes: int | None = None, *, dtype: str = "float64"
+) -> Space:
+    """Return a space of real numbers.
+
+    Args:
+        lower: Lower bounds, a number or ``(n_genes,)``; -inf for none.
+        upper: Upper bounds, likewise.
+        n_genes: Number of genes when both bounds are numbers.
+        dtype: ``float64`` or ``float32``.
+
+    Raises:
+        ConfigError: Shapes do not fit, or the dtype is another.
+    """
+    kinds = {"float64": "f64", "float32": "f32"}
+    name = np.dtype(dtype).name
+    if name not in kinds:
+        raise ConfigError(f"dtype: expected float64 or float32, got {name}")
+    return _block(kinds[name], lower, upper, n_genes)
+
+
+def integer(lower: ArrayLike, upper: ArrayLike, n_genes: int | None = None) -> Space:
+    """Return a space of ordered integers, bounds inclusive."""
+    return _block("integer", lower, upper, n_genes)
+
+
+def category(n_choices: ArrayLike, n_genes: int | None = None) -> Space:
+    """Return a space of unordered choices ``0 .. n_choices - 1``, one number or one per gene."""
+    return _block("category", 0.0, np.asarray(n_choices, dtype=np.float64) - 1, n_genes)
+
+
+def boolean(n_genes: int) -> Space:
+    """Return a space of booleans."""
+    return _block("boolean", 0.0, 1.0, n_genes)
+
+
+def permutation(n_genes: int) -> Space:
+    """Return the space of permutations of ``0 .. n_genes - 1``."""
+    return _block("permutation", 0.0, float(n_genes - 1), n_genes)
+
+
+def mixed(parts: Mapping[str, Space] | None = None, /, **named: Space) -> Space:
+    """Return a space of several named blocks; batches are dictionaries by these names.
+
+    Raises:
+        ConfigError: No part, or a part that has several blocks itself.
+    """
+    blocks = []
+    for name, part in {**(parts or {}), **named}.items():
+        if len(getattr(part, "blocks", ())) != 1:
+            raise ConfigError(f"{name}: expected a space of one block, got {part!r}")
+        block = part.blocks[0]
+        blocks.append(Block(name, block.kind, block.lower, block.upper))
+    if not blocks:
+        raise ConfigError("mixed: expected at least one named block, got none")
+    return Space(tuple(blocks))
+
+
+def to_space(bounds: Bounds) -> Space:
+    """Return the space of whatever a search was given.
+
+    Args:
+        bounds: A space; a sequence of ``(low, high)`` pairs, one per gene; an ``(n_genes, 2)``
+            array of the same; or ``(lower, upper)``, two arrays of one length above 2. Two pairs
+            are read as pairs.
+
+    Raises:
+        ConfigError: None of these.
+    """
+    if isinstance(bounds, Space):
+        return bounds
+    try:
+        array = np.asarray(bounds, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            "bounds: expected a Space, (low, high) pairs or two arrays of bounds, "
+            f"got {_short(bounds)}"
+        ) from error
+    if array.ndim == 2 and array.shape[0] > 0 and array.shape[1] == 2:  # noqa: PLR2004
+        return real(array[:, 0], array[:, 1])
+    if array.ndim == 2 and array.shape[0] == 2:  # noqa: PLR2004
+        return real(array[0], array[1])
+    raise ConfigError(
+        f"bounds: expected (low, high) pairs, one per gene, got an array of shape {array.shape}"
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
