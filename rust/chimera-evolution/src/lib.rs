@@ -11,6 +11,7 @@
 pub mod algorithm;
 pub mod column;
 pub mod error;
+pub mod genetic;
 pub mod gp;
 pub mod matrix;
 pub mod method;

@@ -96,4 +96,5 @@ macro_rules! methods {
 
 methods! {
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    GeneticAlgorithm(crate::genetic::GeneticAlgorithm) = "ga",
 }
