@@ -13,6 +13,8 @@ pub mod column;
 pub mod error;
 pub mod matrix;
 pub mod method;
+pub mod multi;
+pub mod pareto;
 pub mod random;
 pub mod run;
 pub mod simd;
