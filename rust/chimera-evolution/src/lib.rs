@@ -11,10 +11,13 @@
 pub mod algorithm;
 pub mod column;
 pub mod error;
+pub mod gp;
 pub mod matrix;
 pub mod method;
 pub mod multi;
+pub mod novelty;
 pub mod pareto;
+pub mod quality_diversity;
 pub mod random;
 pub mod run;
 pub mod simd;
