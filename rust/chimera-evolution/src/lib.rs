@@ -16,6 +16,8 @@ pub mod matrix;
 pub mod method;
 pub mod multi;
 pub mod novelty;
+pub mod numeric;
+pub mod operators;
 pub mod pareto;
 pub mod quality_diversity;
 pub mod random;

@@ -4,6 +4,8 @@
 //! values each, all minimised and free of NaN. Row `a` dominates row `b` when it is nowhere worse and
 //! somewhere better, so equal rows never dominate each other and share their rank.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 mod bitset;
 mod contributions;
 mod crowding;
@@ -15,6 +17,7 @@ mod ranks;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use contributions::Contributions;
 pub use contributions::contributions;
 pub use crowding::Crowding;
 pub use hypervolume::{Estimate, estimate, hypervolume};

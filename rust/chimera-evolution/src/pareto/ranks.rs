@@ -145,6 +145,11 @@ impl Ranker {
         }
     }
 
+    /// The rows in lexicographic order, as the last call of [`Ranker::rank`] saw them.
+    pub(crate) fn lexicographic(&self) -> impl Iterator<Item = u32> {
+        self.order.iter().map(|(_, row)| *row)
+    }
+
     /// Keep in `kept` the rows that no other dominates, in ascending order of row.
     pub fn first_front(&mut self, objectives: &[f64], n_objectives: usize, kept: &mut Vec<u32>) {
         let mut ranks = Vec::new();
