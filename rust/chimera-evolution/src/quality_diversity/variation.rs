@@ -3,13 +3,14 @@
 //! Rows are varied in chunks of a fixed length, one set of random streams a chunk, so the result
 //! depends neither on threads nor on what else is varied. Children are clipped to the bounds.
 
-use chimera_rng::Stream;
+use chimera_rng::{Lanes, Stream};
 use serde::{Deserialize, Serialize};
 
 use super::Real;
 use crate::algorithm::Context;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::numeric::{fill_normal_f32, fill_normal_f64};
 use crate::space::Block;
 
 /// Rows that share random streams.
@@ -156,9 +157,6 @@ pub trait Vary: Real {
     fn normals(key: (u64, u64, u64), genes: &mut [Self], rows: &mut [f64]);
 }
 
-/// Keeps the streams of variation apart from those that choose parents.
-const NOISE: u64 = 0x6e6f_6973_655f_7631;
-
 impl Vary for f64 {
     fn inside(value: f64, _lower: f64, _upper: f64) -> Self {
         value
@@ -177,10 +175,9 @@ impl Vary for f64 {
 
     #[inline(always)]
     fn normals(key: (u64, u64, u64), genes: &mut [Self], rows: &mut [f64]) {
-        let mut rng = Stream::new(key.0 ^ NOISE, key.1, key.2);
-        for value in genes.iter_mut().chain(rows) {
-            *value = rng.normal();
-        }
+        let mut rng = Lanes::new(key.0, key.1, key.2);
+        fill_normal_f64(&mut rng, genes);
+        fill_normal_f64(&mut rng, rows);
     }
 }
 
@@ -208,14 +205,9 @@ impl Vary for f32 {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the genes are 32-bit floats")]
     fn normals(key: (u64, u64, u64), genes: &mut [Self], rows: &mut [f64]) {
-        let mut rng = Stream::new(key.0 ^ NOISE, key.1, key.2);
-        for value in genes {
-            *value = rng.normal() as Self;
-        }
-        for value in rows {
-            *value = rng.normal();
-        }
+        let mut rng = Lanes::new(key.0, key.1, key.2);
+        fill_normal_f32(&mut rng, genes);
+        fill_normal_f64(&mut rng, rows);
     }
 }
