@@ -96,4 +96,6 @@ macro_rules! methods {
 
 methods! {
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
+    NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
 }
