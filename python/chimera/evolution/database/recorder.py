@@ -6,17 +6,14 @@ import logging
 import time
 from collections import deque
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError, StorageError
-from chimera.evolution.database.backend import Backend
+from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.rows import Generation, Layout, pairs_of
-
-if TYPE_CHECKING:
-    from chimera.evolution._algorithm import Algorithm
 
 __all__ = ["Recorder"]
 
@@ -64,10 +61,11 @@ class Recorder:
         >>> bool(database.best(1).objectives[0, 0] == search.best_score)
         True
         >>> database.close()
+        >>> folder.cleanup()
     """
 
     def __init__(
-        self, backend: Backend, run: int, algorithm: Algorithm, layout: Layout, *, on_error: str
+        self, backend: Backend, run: int, algorithm: Search, layout: Layout, *, on_error: str
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error: expected raise or skip, got {on_error!r}")
