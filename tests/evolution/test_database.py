@@ -24,6 +24,7 @@ from chimera.evolution import (
     boolean,
     category,
     mixed,
+    optimize,
     permutation,
     real,
 )
@@ -320,13 +321,30 @@ def test_the_recorder_stands_in_for_the_search(database: GenomeDatabase) -> None
     assert search.save() == plain.save()
 
 
+@pytest.mark.parametrize("how", ["wrapped", "callback"])
+def test_a_loop_records(database: GenomeDatabase, how: str) -> None:
+    plain = Breeder(size=10)
+    recorder = database.record(plain)
+    loop = optimize(
+        recorder if how == "wrapped" else plain,
+        sphere,
+        callback=None if how == "wrapped" else recorder,
+        termination=lambda step: "enough" if step.generation == 5 else None,
+    ).run()
+    recorder.finish(loop.stop_reason)
+    record = database.run(recorder.run)
+    assert (record.n_generations, record.n_evaluations, record.stop_reason) == (5, 50, "enough")
+    assert len(database.operator_credit(recorder.run)) == 2
+
+
 def test_own_rows_told_to_a_steady_search_get_their_own_identities(
     database: GenomeDatabase,
 ) -> None:
     search = database.record(RandomSearch([(0.0, 1.0)] * 2))
     first, second = search.ask(4), search.ask(3)
     search.tell(second, sphere(second))
-    search.tell(first[1:3], sphere(first[1:3]))
+    later = first[1:3].copy()
+    search.tell(later, sphere(later))
     own = np.full((2, 2), 0.5)
     search.tell(own, sphere(own))
     rows = database.sql("SELECT generation, id FROM individuals ORDER BY generation, id")
