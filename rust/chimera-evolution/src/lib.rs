@@ -11,6 +11,7 @@
 pub mod algorithm;
 pub mod column;
 pub mod error;
+pub mod islands;
 pub mod matrix;
 pub mod method;
 pub mod random;

@@ -95,5 +95,6 @@ macro_rules! methods {
 }
 
 methods! {
+    Islands(crate::islands::Islands) = "islands",
     RandomSearch(crate::random::RandomSearch) = "random_search",
 }
