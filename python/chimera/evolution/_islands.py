@@ -23,8 +23,8 @@ class Islands(Algorithm, method="islands"):
     it. Its own evaluations of the rows replaced are lost, ``n_migrants`` of a batch at most.
 
     Args:
-        make: Searches that have not begun, one per island; or a function of the island's number that
-            makes one. Give them different seeds. All search one space in one direction.
+        make: Searches that have not begun, one per island; or a function of the island's number
+            that makes one. Give them different seeds. All search one space in one direction.
         n_islands: How many, when ``make`` is a function.
         topology: ``ring``, ``full``, ``star``, ``random`` (one sender each, drawn anew), ``torus``
             (four neighbours), or a list of edges ``(from, to)``.

@@ -11,9 +11,12 @@
 pub mod algorithm;
 pub mod column;
 pub mod error;
+pub mod gp;
 pub mod islands;
 pub mod matrix;
 pub mod method;
+pub mod novelty;
+pub mod quality_diversity;
 pub mod random;
 pub mod run;
 pub mod simd;
