@@ -33,19 +33,37 @@ if TYPE_CHECKING:
         GridArchive,
         SlidingBoundariesArchive,
     )
-    from chimera.evolution._cells import CVT, Grid, SlidingGrid
-    from chimera.evolution._loop import Optimization, Step, optimize
-    from chimera.evolution._map_elites import MapElites
+    from chimera.evolution._cells import (
+        CVT,
+        Grid,
+        SlidingGrid,
+    )
+    from chimera.evolution._loop import (
+        Optimization,
+        Step,
+        optimize,
+    )
+    from chimera.evolution._map_elites import (
+        MapElites,
+    )
     from chimera.evolution._novelty import (
         Neighbours,
         NoveltySearch,
         nearest_neighbours,
         novelty,
     )
-    from chimera.evolution._population import Population
-    from chimera.evolution._programs import ProgramSearch
-    from chimera.evolution._random import RandomSearch
-    from chimera.evolution.database import GenomeDatabase
+    from chimera.evolution._population import (
+        Population,
+    )
+    from chimera.evolution._programs import (
+        ProgramSearch,
+    )
+    from chimera.evolution._random import (
+        RandomSearch,
+    )
+    from chimera.evolution.database import (
+        GenomeDatabase,
+    )
     from chimera.evolution.evaluation import (
         AsyncEvaluator,
         Cascade,

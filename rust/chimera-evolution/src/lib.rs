@@ -12,6 +12,7 @@ pub mod algorithm;
 pub mod column;
 pub mod error;
 pub mod gp;
+pub mod islands;
 pub mod matrix;
 pub mod method;
 pub mod multi;
