@@ -96,4 +96,8 @@ macro_rules! methods {
 
 methods! {
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    De(crate::differential::De) = "de",
+    Jade(crate::differential::Jade) = "jade",
+    Lshade(crate::differential::Lshade) = "lshade",
+    Pso(crate::swarm::Pso) = "pso",
 }
