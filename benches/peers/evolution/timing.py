@@ -11,6 +11,7 @@ import platform
 import statistics
 import time
 from importlib import metadata
+from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -55,7 +56,7 @@ def versions(*packages):
 
 def _processor():
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
             return next(line.split(":")[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor()
@@ -73,6 +74,6 @@ def table(title, timings, *, unit="ms", ours="chimera"):
 def write(path, figures):
     """Write the figures as JSON when a path was given."""
     if path:
-        with open(path, "w", encoding="utf-8") as out:
+        with Path(path).open("w", encoding="utf-8") as out:
             json.dump(figures, out, indent=2, sort_keys=True)
             out.write("\n")
