@@ -99,4 +99,8 @@ methods! {
     RandomSearch(crate::random::RandomSearch) = "random_search",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
     NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
+    De(crate::differential::De) = "de",
+    Jade(crate::differential::Jade) = "jade",
+    Lshade(crate::differential::Lshade) = "lshade",
+    Pso(crate::swarm::Pso) = "pso",
 }
