@@ -42,8 +42,7 @@ fn score(columns: &[Column], row: usize) -> f64 {
             Column::F64(matrix) => matrix.row(row).iter().map(|x| x * x).sum::<f64>(),
             Column::F32(matrix) => matrix.row(row).iter().map(|x| f64::from(x * x)).sum(),
             Column::I64(matrix) => {
-                let places = matrix.row(row).iter().enumerate();
-                places.map(|(idx, gene)| (*gene - idx as i64).abs() as f64).sum()
+                matrix.row(row).iter().zip(0..).map(|(gene, idx)| (gene - idx).abs() as f64).sum()
             }
             Column::Bool(matrix) => matrix.row(row).iter().filter(|gene| **gene).count() as f64,
         })
