@@ -96,4 +96,8 @@ macro_rules! methods {
 
 methods! {
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    Nsga2(crate::multi::Nsga2) = "nsga2",
+    Nsga3(crate::multi::Nsga3) = "nsga3",
+    SmsEmoa(crate::multi::SmsEmoa) = "sms_emoa",
+    Moead(crate::multi::Moead) = "moead",
 }

@@ -172,7 +172,11 @@ impl SbxPolynomial {
                 if next >= end {
                     break;
                 }
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "checked"
+                )]
                 hits.push(next as usize, n_genes, bounds, rows);
                 next += 1.0;
             }
