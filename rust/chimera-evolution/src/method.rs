@@ -95,7 +95,14 @@ macro_rules! methods {
 }
 
 methods! {
+    Islands(crate::islands::Islands) = "islands",
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
+    NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
+    De(crate::differential::De) = "de",
+    Jade(crate::differential::Jade) = "jade",
+    Lshade(crate::differential::Lshade) = "lshade",
+    Pso(crate::swarm::Pso) = "pso",
     Nsga2(crate::multi::Nsga2) = "nsga2",
     Nsga3(crate::multi::Nsga3) = "nsga3",
     SmsEmoa(crate::multi::SmsEmoa) = "sms_emoa",
