@@ -104,4 +104,8 @@ methods! {
     Jade(crate::differential::Jade) = "jade",
     Lshade(crate::differential::Lshade) = "lshade",
     Pso(crate::swarm::Pso) = "pso",
+    Nsga2(crate::multi::Nsga2) = "nsga2",
+    Nsga3(crate::multi::Nsga3) = "nsga3",
+    SmsEmoa(crate::multi::SmsEmoa) = "sms_emoa",
+    Moead(crate::multi::Moead) = "moead",
 }
