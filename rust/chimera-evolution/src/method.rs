@@ -95,5 +95,6 @@ macro_rules! methods {
 }
 
 methods! {
+    Cmaes(crate::cma::Cmaes) = "cmaes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
 }
