@@ -1,12 +1,17 @@
 """Population search: ask and tell over arrays, the same result on any number of threads.
 
 Every algorithm is an `Algorithm`: ``ask`` returns a batch of candidates as a NumPy view, ``tell``
-takes their scores, ``save`` and ``load`` go on as if never interrupted.
+takes their scores, ``save`` and ``load`` go on as if never interrupted. Names are imported on first
+use, so that a service pays only for what it takes.
 """
 
-from chimera.evolution._algorithm import NO_PARENT, Algorithm, Origins
-from chimera.evolution._programs import ProgramSearch
-from chimera.evolution._random import RandomSearch
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from chimera.evolution._algorithm import Algorithm, Origins
+from chimera.evolution._columns import NO_PARENT
 from chimera.evolution._space import (
     Block,
     Space,
@@ -18,18 +23,86 @@ from chimera.evolution._space import (
     real,
 )
 
+if TYPE_CHECKING:
+    from chimera.evolution._loop import Optimization, Step, optimize
+    from chimera.evolution._population import Population
+    from chimera.evolution._programs import ProgramSearch
+    from chimera.evolution._random import RandomSearch
+    from chimera.evolution.database import GenomeDatabase
+    from chimera.evolution.evaluation import (
+        AsyncEvaluator,
+        Cascade,
+        Counts,
+        Evaluated,
+        Evaluator,
+        PerRow,
+        ProcessPool,
+        Sandboxed,
+        Stage,
+        Vectorized,
+    )
+
 __all__ = [
     "NO_PARENT",
     "Algorithm",
+    "AsyncEvaluator",
     "Block",
+    "Cascade",
+    "Counts",
+    "Evaluated",
+    "Evaluator",
+    "GenomeDatabase",
+    "Optimization",
     "Origins",
+    "PerRow",
+    "Population",
+    "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
+    "Sandboxed",
     "Space",
+    "Stage",
+    "Step",
+    "Vectorized",
     "boolean",
     "category",
     "integer",
     "mixed",
+    "optimize",
     "permutation",
     "real",
 ]
+
+_HOMES = {
+    "AsyncEvaluator": "evaluation",
+    "Cascade": "evaluation",
+    "Counts": "evaluation",
+    "Evaluated": "evaluation",
+    "Evaluator": "evaluation",
+    "GenomeDatabase": "database",
+    "Optimization": "_loop",
+    "PerRow": "evaluation",
+    "Population": "_population",
+    "ProcessPool": "evaluation",
+    "ProgramSearch": "_programs",
+    "RandomSearch": "_random",
+    "Sandboxed": "evaluation",
+    "Stage": "evaluation",
+    "Step": "_loop",
+    "Vectorized": "evaluation",
+    "optimize": "_loop",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"chimera.evolution.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from chimera._chimera.population import Run
 from chimera.errors import ConfigError, StateError
+from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds, Space, to_space
 
 _DIRECTIONS = {"minimize": False, "maximize": True}
@@ -39,9 +40,6 @@ class Origins(NamedTuple):
     operators: NDArray[np.uint8]
 
 
-NO_PARENT = 2**64 - 1
-
-
 class Algorithm(Run):
     """Base of every search by ask and tell.
 
@@ -55,6 +53,7 @@ class Algorithm(Run):
     """
 
     _classes: ClassVar[dict[str, type[Algorithm]]] = {}
+    _settings: Mapping[str, Any]
 
     def __init_subclass__(cls, *, method: str | None = None, **kwargs: Any) -> None:
         """Register the class that `load` returns for a native method."""
@@ -89,12 +88,32 @@ class Algorithm(Run):
             seed=seed,
             threads=threads,
         )
+        run._settings = given
         maximized = [_DIRECTIONS[name] for name in directions]
         if any(maximized):
             if len(maximized) == 1:
                 maximized *= run.n_objectives
             run.maximize(maximized)
         return run
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings it was started with; empty after `load`."""
+        return getattr(self, "_settings", {})
+
+    @property
+    def population(self) -> Population:
+        """What the search holds, as views of its own memory.
+
+        Taking it costs no copy of the genomes; it stays as it is while the search goes on.
+        """
+        holdings = self.holdings()
+        kept = {
+            name: holdings[name]
+            for name in ("objectives", "violations", "descriptors", "ids")
+            if holdings[name].size
+        }
+        return Population(holdings["genomes"], **kept)
 
     @property
     def space(self) -> Space:

@@ -86,6 +86,41 @@ impl<T: Copy + Default> Matrix<T> {
         values
     }
 
+    /// Appends a row for each item; `n_columns` counts when the matrix is still empty. Copies what is
+    /// there first when a view is held elsewhere. Rows of another length are left out.
+    #[inline]
+    pub fn extend_rows<'a>(&mut self, n_columns: usize, rows: impl Iterator<Item = &'a [T]>)
+    where
+        T: 'a,
+    {
+        if self.n_rows == 0 {
+            self.n_columns = n_columns;
+        }
+        let values: &mut Vec<T> = Arc::make_mut(&mut self.data);
+        for row in rows.filter(|row| row.len() == self.n_columns) {
+            values.extend_from_slice(row);
+            self.n_rows += 1;
+        }
+    }
+
+    /// Takes the rows from `n_rows` on away. Copies the others when a view is held elsewhere.
+    pub fn truncate(&mut self, n_rows: usize) {
+        if n_rows < self.n_rows {
+            self.n_rows = n_rows;
+            let values: &mut Vec<T> = Arc::make_mut(&mut self.data);
+            values.truncate(n_rows * self.n_columns);
+        }
+    }
+
+    /// Takes all rows away and keeps the memory, unless a view is held elsewhere.
+    pub fn clear(&mut self) {
+        self.n_rows = 0;
+        match Arc::get_mut(&mut self.data) {
+            Some(values) => values.clear(),
+            None => self.data = Arc::default(),
+        }
+    }
+
     /// Whether somebody else holds the memory.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.data) > 1

@@ -7,12 +7,14 @@
 )]
 #![allow(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
+mod archive;
 mod array;
 mod enter;
 mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod neighbours;
 mod population;
 mod probes;
 mod programs;
@@ -39,6 +41,10 @@ mod _chimera {
     /// Population search over arrays.
     #[pyo3::pymodule]
     mod population {
+        #[pymodule_export]
+        use crate::archive::Archive;
+        #[pymodule_export]
+        use crate::neighbours::neighbours;
         #[pymodule_export]
         use crate::population::Run;
     }

@@ -411,7 +411,7 @@ fn read(array: &Bound<'_, PyAny>, dtype: Type) -> Outcome<Column> {
 }
 
 /// Borrows an array of `dtype` in C order, converting what is not.
-fn convert<'py, T: Element>(
+pub(crate) fn convert<'py, T: Element>(
     name: &'static str,
     array: &Bound<'py, PyAny>,
     dtype: &str,

@@ -1,0 +1,185 @@
+"""The loop between a search and its evaluator: an iterator, with callbacks.
+
+It knows neither algorithms nor objectives: whatever asks and tells on one side, whatever evaluates
+on the other. Progress bars and files are the caller's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeAlias
+
+from chimera.errors import ConfigError
+from chimera.evolution.evaluation import AsyncEvaluator, Batch, Evaluated, Evaluator, Vectorized
+
+__all__ = ["Optimization", "Searches", "Step", "Termination", "optimize"]
+
+
+class Searches(Protocol):
+    """What the loop needs of an algorithm."""
+
+    generation: Any
+    n_evaluations: Any
+    stop_reason: Any
+
+    def ask(self, n: int | None = None) -> Any:
+        """Return candidates."""
+
+    def tell(self, batch: Any, scores: Any, **named: Any) -> None:
+        """Learn from their scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One batch that was asked, evaluated and told.
+
+    Args:
+        algorithm: The search, after `tell`.
+        batch: The rows that were told.
+        evaluated: Their scores.
+        elapsed_s: Wall clock since the loop began.
+    """
+
+    algorithm: Any
+    batch: Batch
+    evaluated: Evaluated
+    elapsed_s: float
+
+    @property
+    def generation(self) -> int:
+        """Batches told."""
+        return int(self.algorithm.generation)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Rows told."""
+        return int(self.algorithm.n_evaluations)
+
+    @property
+    def best_score(self) -> float:
+        """The best score so far; NaN with several objectives."""
+        return float(getattr(self.algorithm, "best_score", float("nan")))
+
+
+Termination: TypeAlias = Callable[[Step], str | None]
+"""Looks at a step; returns why to stop, or None to go on."""
+
+
+class Optimization(Iterator[Step]):
+    """A loop under way; made by `optimize`.
+
+    Every iteration asks, evaluates and tells once. It may be left and continued, also after the
+    algorithm was saved and loaded in between.
+    """
+
+    def __init__(
+        self,
+        algorithm: Any,
+        evaluator: Evaluator,
+        *,
+        termination: Termination | None = None,
+        callback: Callable[[Step], Any] | None = None,
+    ) -> None:
+        self._algorithm = algorithm
+        self._evaluator = evaluator
+        self._termination = termination
+        self._callback = callback
+        self._start = time.perf_counter()
+        self._is_steady = isinstance(evaluator, AsyncEvaluator) and bool(
+            getattr(algorithm, "is_steady", False)
+        )
+        self.stop_reason: str | None = None
+
+    @property
+    def algorithm(self) -> Any:
+        """The search."""
+        return self._algorithm
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The evaluator, with its counts."""
+        return self._evaluator
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Step:
+        if self.stop_reason is not None:
+            raise StopIteration
+        batch, evaluated = self._steady() if self._is_steady else self._whole()
+        self._algorithm.tell(batch, **evaluated.arguments())
+        step = Step(self._algorithm, batch, evaluated, time.perf_counter() - self._start)
+        if self._callback is not None and self._callback(step):
+            self.stop_reason = "callback"
+        if self.stop_reason is None and self._termination is not None:
+            self.stop_reason = self._termination(step)
+        if self.stop_reason is None:
+            self.stop_reason = getattr(self._algorithm, "stop_reason", None)
+        return step
+
+    def run(self) -> Self:
+        """Go on until something stops the loop.
+
+        Returns:
+            The loop, with its `stop_reason`.
+        """
+        for _ in self:
+            pass
+        return self
+
+    def _whole(self) -> tuple[Batch, Evaluated]:
+        batch = self._algorithm.ask()
+        return batch, self._evaluator.evaluate(batch)
+
+    def _steady(self) -> tuple[Batch, Evaluated]:
+        evaluator = self._evaluator
+        assert isinstance(evaluator, AsyncEvaluator)  # noqa: S101 -- what `_is_steady` means
+        while evaluator.n_free:
+            evaluator.submit(self._algorithm.ask(1))
+        return evaluator.collect()
+
+
+def optimize(
+    algorithm: Any,
+    evaluator: Evaluator | Callable[[Any], Any],
+    *,
+    termination: Termination | None = None,
+    callback: Callable[[Step], Any] | None = None,
+) -> Optimization:
+    """Return the loop of a search and an evaluator.
+
+    With an `AsyncEvaluator` and a steady algorithm there is no barrier: rows are told one by one
+    while others are under way. Everything else goes batch by batch.
+
+    Args:
+        algorithm: Anything with ``ask``, ``tell``, ``generation`` and ``n_evaluations``.
+        evaluator: A back end of `chimera.evolution.evaluation`; a plain callable is taken as
+            `Vectorized`.
+        termination: Called after every step; returns why to stop, or None. Without one the loop
+            ends when the algorithm stops by itself or the caller leaves it.
+        callback: Called after every step; a true result stops the loop.
+
+    Raises:
+        ConfigError: The evaluator is no such thing.
+
+    Example:
+        >>> from chimera.evolution import RandomSearch, optimize
+        >>> search = RandomSearch([(-1.0, 1.0)] * 2, batch_size=50, seed=1)
+        >>> loop = optimize(
+        ...     search,
+        ...     lambda x: (x**2).sum(axis=1),
+        ...     termination=lambda step: "budget" if step.n_evaluations >= 200 else None,
+        ... )
+        >>> [step.n_evaluations for step in loop], loop.stop_reason
+        ([50, 100, 150, 200], 'budget')
+    """
+    if not isinstance(evaluator, Evaluator):
+        if not callable(evaluator):
+            raise ConfigError(
+                f"evaluator: expected an evaluation back end or a callable, "
+                f"got {type(evaluator).__name__}"
+            )
+        evaluator = Vectorized(evaluator)
+    return Optimization(algorithm, evaluator, termination=termination, callback=callback)

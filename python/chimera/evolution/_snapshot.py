@@ -1,0 +1,206 @@
+"""Snapshots: columns of arrays in one file, written atomically, checked when read.
+
+Layout, little-endian: 8 bytes magic with the format's version, 8 bytes length of the header, 32
+bytes sha256 of everything that follows, the header (JSON), then each column at a multiple of 64
+bytes. Text columns are stored as UTF-8 and offsets. A file that is cut, damaged or of another
+version is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chimera.errors import StateError, StorageError
+
+__all__ = ["atomic_path", "read_columns", "write_columns"]
+
+_FAMILY: Final = b"chimpop"
+_VERSION: Final = 1
+_ALIGNMENT: Final = 64
+_START: Final = 8 + 8 + 32
+_DTYPES: Final = frozenset("f8 f4 f2 i8 i4 i2 i1 u8 u4 u2 u1 b1".split())  # noqa: SIM905
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it when the block ends well.
+
+    Raises:
+        StorageError: It cannot be written; what stood at ``path`` before still stands.
+    """
+    spare = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        try:
+            yield spare
+            spare.replace(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise StorageError(
+                f"expected to write a file, got {error.strerror or error}; nothing was changed: "
+                f"free some space or choose another place ({path})"
+            ) from error
+    finally:
+        with suppress(OSError):
+            spare.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stored(columns: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Give every column as little-endian arrays; text as two of them."""
+    for name, column in columns.items():
+        if column.dtype.kind == "O":
+            parts = [item.encode("utf-8", "surrogatepass") for item in column]
+            offsets = np.zeros(len(parts) + 1, dtype="<i8")
+            np.cumsum([len(part) for part in parts], out=offsets[1:])
+            yield f"{name}#offsets", offsets
+            yield f"{name}#utf8", np.frombuffer(b"".join(parts), dtype="u1")
+        else:
+            yield name, np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
+
+
+def _sha256(data: bytes) -> Any:
+    import hashlib  # no search needs it
+
+    return hashlib.sha256(data)
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def write_columns(
+    path: Path, columns: Mapping[str, NDArray[Any]], extra: Mapping[str, Any]
+) -> None:
+    """Write columns and a JSON object of their meaning.
+
+    Raises:
+        StorageError: The file cannot be written; an older one stays as it was.
+    """
+    stored = dict(_stored(columns))
+    entries = [
+        {"name": name, "dtype": array.dtype.str[1:], "shape": array.shape}
+        for name, array in stored.items()
+    ]
+    header = json.dumps({"columns": entries, "extra": extra}).encode()
+    digest = _sha256(header)
+    with atomic_path(path) as spare, spare.open("wb") as file:
+        file.write(_FAMILY + bytes([_VERSION]) + len(header).to_bytes(8, "little") + bytes(32))
+        file.write(header)
+        for array in stored.values():
+            file.write(bytes(-file.tell() % _ALIGNMENT))
+            data = _bytes(array)
+            digest.update(data)
+            file.write(data)
+        file.seek(16)
+        file.write(digest.digest())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_columns(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read what `write_columns` wrote.
+
+    Raises:
+        StateError: The file is no snapshot, cut short, damaged, or of another version.
+        StorageError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file, path)
+    except OSError as error:
+        raise StorageError(
+            f"expected to read a snapshot, got {error.strerror or error} ({path})"
+        ) from error
+
+
+def _refuse(reason: str, path: Path) -> StateError:
+    return StateError(f"expected a whole snapshot of a population, got {reason} ({path})")
+
+
+def _read(file: IO[bytes], path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    start = file.read(_START)
+    if start[:7] != _FAMILY:
+        raise _refuse("another kind of file", path)
+    if start[7:8] != bytes([_VERSION]):
+        raise _refuse(
+            f"one of format {int.from_bytes(start[7:8], 'little')} instead of {_VERSION}; read it "
+            "with the version that wrote it",
+            path,
+        )
+    n_header = int.from_bytes(start[8:16], "little")
+    size = os.fstat(file.fileno()).st_size
+    if len(start) < _START or n_header > size - _START:
+        raise _refuse("one cut short", path)
+    header = file.read(n_header)
+    digest = _sha256(header)
+    try:
+        entries, extra = _parse(header)
+        arrays = {}
+        for name, dtype, shape in entries:
+            file.seek(-file.tell() % _ALIGNMENT, os.SEEK_CUR)
+            n = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if n > size - file.tell():
+                raise _refuse("one cut short", path)
+            array = np.empty(shape, dtype=dtype)
+            file.readinto(_bytes(array))  # type: ignore[attr-defined]
+            digest.update(_bytes(array))
+            arrays[name] = array
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, StateError):
+            raise
+        raise _refuse("a damaged header", path) from error
+    if digest.digest() != start[16:48]:
+        raise _refuse("a damaged one: its checksum differs", path)
+    if file.read(1):
+        raise _refuse("one with bytes after its end", path)
+    return _joined(arrays, path), extra
+
+
+def _parse(
+    header: bytes,
+) -> tuple[list[tuple[str, np.dtype[Any], tuple[int, ...]]], dict[str, Any]]:
+    fields = json.loads(header)
+    entries = []
+    for entry in fields["columns"]:
+        shape = tuple(entry["shape"])
+        if entry["dtype"] not in _DTYPES or not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise ValueError(entry)
+        entries.append((str(entry["name"]), np.dtype("<" + entry["dtype"]), shape))
+    return entries, dict(fields["extra"])
+
+
+def _joined(arrays: dict[str, NDArray[Any]], path: Path) -> dict[str, NDArray[Any]]:
+    """Turn offsets and UTF-8 back into text, and little-endian into native."""
+    columns = {}
+    for name, array in arrays.items():
+        stem, _, part = name.rpartition("#")
+        if part == "offsets" and f"{stem}#utf8" in arrays:
+            data = arrays[f"{stem}#utf8"].tobytes()
+            ends = array.tolist()
+            try:
+                items = [data[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
+            except UnicodeDecodeError as error:
+                raise _refuse("text that is not UTF-8", path) from error
+            columns[stem] = np.empty(len(items), dtype=object)
+            columns[stem][:] = items
+        elif part != "utf8" or f"{stem}#offsets" not in arrays:
+            columns[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return columns

@@ -1,0 +1,306 @@
+"""Recording a search: a stand-in that stores each generation after the search has learned it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chimera.errors import ConfigError, StorageError
+from chimera.evolution.database.backend import Backend
+from chimera.evolution.database.rows import Generation, Layout, pairs_of
+
+if TYPE_CHECKING:
+    from chimera.evolution._algorithm import Algorithm
+
+__all__ = ["Recorder"]
+
+_log = logging.getLogger("chimera.evolution")
+
+_WAITING_MAX: Final = 16
+"""Generations kept in memory while the database fails."""
+_ASKED_MAX: Final = 1024
+"""Batches of a steady-state search whose identities are remembered until they are told."""
+
+
+class _Asked(NamedTuple):
+    """A batch that a steady-state search handed out."""
+
+    start: int
+    stop: int
+    row_bytes: int
+    batch: NDArray[Any]  # kept, so that its memory means this batch
+    first_id: int
+    parents: NDArray[np.uint64]
+    operators: NDArray[np.uint8]
+
+
+class Recorder:
+    """Stands in for a search: ask and tell as usual, and every generation is stored.
+
+    Everything else of the search (``best_x``, ``generation``, ``save``, ...) is reached through
+    it. Leaving a ``with`` block closes the run in the database.
+
+    Attributes:
+        run: Number of the run in the database.
+        algorithm: The search itself.
+
+    Example:
+        >>> from chimera.evolution import GenomeDatabase, RandomSearch
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> database = GenomeDatabase(folder.name + "/runs.db")
+        >>> with database.record(RandomSearch([(-1.0, 1.0)] * 3, batch_size=8)) as search:
+        ...     for _ in range(5):
+        ...         batch = search.ask()
+        ...         search.tell(batch, (batch**2).sum(axis=1))
+        >>> database.runs()[0].n_evaluations
+        40
+        >>> bool(database.best(1).objectives[0, 0] == search.best_score)
+        True
+        >>> database.close()
+    """
+
+    def __init__(
+        self, backend: Backend, run: int, algorithm: Algorithm, layout: Layout, *, on_error: str
+    ) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ConfigError(f"on_error: expected raise or skip, got {on_error!r}")
+        self.run = run
+        self.algorithm = algorithm
+        self._backend = backend
+        self._layout = layout
+        self._is_lenient = on_error == "skip"
+        self._is_maximized = bool(algorithm.maximized and algorithm.maximized[0])
+        self._waiting: deque[Generation] = deque()
+        self._asked: deque[_Asked] = deque(maxlen=_ASKED_MAX)
+        self._next_foreign_id = -1
+        self._since = time.perf_counter()
+
+    def __getattr__(self, name: str) -> Any:
+        """Reach everything else of the search."""
+        return getattr(self.algorithm, name)
+
+    def ask(self, n: int | None = None) -> Any:
+        """Return candidates; as the search's own ``ask``."""
+        batch = self.algorithm.ask(n)
+        if self.algorithm.is_steady:
+            first = next(iter(batch.values())) if isinstance(batch, dict) else batch
+            start = first.__array_interface__["data"][0]
+            self._asked.append(
+                _Asked(
+                    start,
+                    start + first.nbytes,
+                    first.strides[0],
+                    first,
+                    *self.algorithm.origins,
+                )
+            )
+        return batch
+
+    def tell(
+        self,
+        batch: Any,
+        scores: ArrayLike,
+        *,
+        violations: ArrayLike | None = None,
+        descriptors: ArrayLike | None = None,
+        cases: ArrayLike | None = None,
+        failed: ArrayLike | None = None,
+    ) -> None:
+        """Tell the search, then store the generation.
+
+        Raises:
+            BatchError: What the search refuses; nothing is stored then.
+            StorageError: The database failed; the search has learned the batch all the same, and
+                the generation waits to be stored by the next ``tell`` or `flush`.
+        """
+        number = int(self.algorithm.generation)
+        generation = None
+        if not self.algorithm.is_steady:  # lineage is that of the batch asked last
+            ids, operators, parents = self._origins(batch)
+        self.algorithm.tell(
+            batch,
+            scores,
+            violations=violations,
+            descriptors=descriptors,
+            cases=cases,
+            failed=failed,
+        )
+        if self.algorithm.is_steady:
+            ids, operators, parents = self._steady_origins(batch)
+        generation = self._generation(
+            number, batch, scores, violations, descriptors, failed, ids, operators, parents
+        )
+        self._waiting.append(generation)
+        self._store()
+
+    def _origins(
+        self, batch: Any
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
+        first_id, parents, operators = self.algorithm.origins
+        ids = np.arange(first_id, first_id + _n_rows(batch), dtype=np.int64)
+        return _lineage(ids, parents, operators)
+
+    def _steady_origins(
+        self, batch: Any
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
+        """Find rows of any batch asked before by where they lie in memory.
+
+        Rows that were never asked get negative identities.
+        """
+        n_rows = _n_rows(batch)
+        first = next(iter(batch.values())) if isinstance(batch, dict) else batch
+        place = first.__array_interface__["data"][0] if isinstance(first, np.ndarray) else 0
+        for asked in reversed(self._asked):
+            if asked.start <= place < asked.stop and first.strides[0] == asked.row_bytes:
+                row = (place - asked.start) // asked.row_bytes
+                rows = slice(row, row + n_rows)
+                ids = np.arange(n_rows, dtype=np.int64) + (asked.first_id + row)
+                return _lineage(ids, asked.parents[rows], asked.operators[rows])
+        ids = np.arange(self._next_foreign_id, self._next_foreign_id - n_rows, -1, dtype=np.int64)
+        self._next_foreign_id -= n_rows
+        return _lineage(ids, np.empty((n_rows, 0), np.uint64), np.empty(0, np.uint8))
+
+    def _generation(  # noqa: PLR0917
+        self,
+        number: int,
+        batch: Any,
+        scores: ArrayLike,
+        violations: ArrayLike | None,
+        descriptors: ArrayLike | None,
+        failed: ArrayLike | None,
+        ids: NDArray[np.int64],
+        operators: NDArray[np.uint8] | None,
+        parents: NDArray[np.int64],
+    ) -> Generation:
+        n_rows = len(ids)
+        objectives = np.array(scores, dtype=np.float64).reshape(n_rows, -1)
+        is_failed = _vector(failed, n_rows, np.bool_)
+        violation = _vector(violations, n_rows, np.float64)
+        violation[is_failed & ~np.isfinite(violation)] = 0.0
+        behaviour = None
+        if descriptors is not None:
+            behaviour = np.array(descriptors, dtype=np.float64).reshape(n_rows, -1)
+        blocks = batch if isinstance(batch, dict) else {self._only_block(): batch}
+        genomes, programs = self._layout.encode(blocks)
+        good = objectives[~is_failed, 0]
+        feasible = objectives[~is_failed & (violation <= 0.0), 0]
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        best = None
+        if len(feasible):
+            best = float(feasible.max() if self._is_maximized else feasible.min())
+        return Generation(
+            number=number,
+            ids=ids,
+            failed=is_failed,
+            objectives=objectives,
+            violations=violation,
+            genomes=genomes,
+            programs=programs,
+            descriptors=behaviour,
+            operators=operators,
+            parents=parents,
+            n_evaluations=int(self.algorithm.n_evaluations),
+            best=best,
+            mean=float(good.mean()) if len(good) else None,
+            figures=self.algorithm.figures,
+            seconds=seconds,
+        )
+
+    def _only_block(self) -> str:
+        return (self._layout.texts + [name for name, _, _ in self._layout.numbers])[0]
+
+    def _store(self) -> None:
+        try:
+            while self._waiting:
+                self._write(self._waiting[0])
+                self._waiting.popleft()
+        except StorageError as error:
+            if not self._is_lenient:
+                while len(self._waiting) > _WAITING_MAX:
+                    self._waiting.popleft()
+                raise
+            _log.warning(
+                "run %d: %d generations are missing in the database: %s",
+                self.run,
+                len(self._waiting),
+                error,
+            )
+            self._waiting.clear()
+
+    def _write(self, generation: Generation) -> None:
+        with self._backend.transaction() as transaction:
+            transaction.insert(self.run, generation)
+            transaction.execute(
+                "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self.run, *generation.summary()),
+            )
+
+    def flush(self) -> None:
+        """Store generations that wait because the database failed.
+
+        Raises:
+            StorageError: It still fails.
+        """
+        self._store()
+
+    def finish(self, stop_reason: str | None = None) -> None:
+        """Note that the run has ended.
+
+        Args:
+            stop_reason: Why; by default what the search says.
+
+        Raises:
+            StorageError: The database failed.
+        """
+        self._store()
+        reason = stop_reason or self.algorithm.stop_reason
+        with self._backend.transaction() as transaction:
+            transaction.execute(
+                "UPDATE runs SET finished = ?, stop_reason = ? WHERE id = ?",
+                (time.time(), reason, self.run),
+            )
+
+    def __enter__(self) -> Self:
+        """Return the recorder."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Note the end, unless the database is what failed."""
+        if not isinstance(error, StorageError):
+            self.finish(None if kind is None else f"interrupted by {kind.__name__}")
+
+    def __repr__(self) -> str:
+        return f"<Recorder of run {self.run}: {self.algorithm!r}>"
+
+
+def _n_rows(batch: Any) -> int:
+    return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+
+
+def _vector(values: ArrayLike | None, n_rows: int, dtype: type[np.generic]) -> NDArray[Any]:
+    if values is None:
+        return np.zeros(n_rows, dtype=dtype)
+    return np.array(values, dtype=dtype).reshape(n_rows)
+
+
+def _lineage(
+    ids: NDArray[np.int64], parents: NDArray[np.uint64], operators: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
+    """Return identities, operators if known, and pairs of child and parent."""
+    n_rows = len(ids)
+    known = np.array(operators, dtype=np.uint8) if len(operators) == n_rows else None
+    pairs = pairs_of(ids, parents if len(parents) == n_rows else np.empty((0, 0), np.uint64))
+    return ids, known, pairs

@@ -1,0 +1,264 @@
+"""The genome database in one SQLite file, in WAL mode.
+
+Any number of processes may read and write it; each generation is one short transaction. With
+``synchronous=NORMAL`` a killed process loses at most the generation in flight, and a power cut the
+last ones; the file stays sound in both.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chimera.errors import StorageError
+from chimera.evolution.database.backend import Rows
+from chimera.evolution.database.rows import Generation
+from chimera.evolution.database.schema import APPLICATION_ID, SCHEMA_VERSION, statements
+
+__all__ = ["SqliteBackend"]
+
+_BUSY_TIMEOUT_S: Final = 30.0
+_PAGE_BYTES: Final = 8192
+_CACHE_KIB: Final = 32 * 1024
+_ROWS_A_STATEMENT: Final = 64  # most of the gain of joining rows; far below SQLite's limits
+_ALLOWED: Final = frozenset(
+    (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+)
+
+
+class SqliteBackend:
+    """A genome database in a file.
+
+    Args:
+        path: The file; it is created unless ``read_only``.
+        read_only: Refuse to write.
+        is_synced: Wait for the disk at every commit, so that a power cut loses nothing either.
+
+    Raises:
+        StorageError: It cannot be opened, is damaged, of another program or of a newer version.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, read_only: bool, is_synced: bool) -> None:
+        self.path = path
+        self.place = str(path)
+        self._lock = threading.RLock()
+        self._reader: sqlite3.Connection | None = None
+        if read_only and not path.is_file():
+            raise StorageError(f"expected a genome database, found no file ({path})")
+        with self._translated():
+            self._connection = self._connect("ro" if read_only else "rwc")
+            try:
+                self._prepare(read_only=read_only, is_synced=is_synced)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _prepare(self, *, read_only: bool, is_synced: bool) -> None:
+        connection = self._connection
+        n_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if n_tables:
+            self._check(connection)
+        elif read_only:
+            raise StorageError(f"expected a genome database, got an empty one ({self.path})")
+        if read_only:
+            return
+        if not n_tables:
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have been faster.
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                for statement in statements("sqlite"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StorageError(
+                f"expected a genome database, got another SQLite file; choose another name "
+                f"({self.path})"
+            )
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StorageError(
+                f"expected schema version {SCHEMA_VERSION} or older, got {version}: it was "
+                f"written by a newer Chimera; upgrade with pip ({self.path})"
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "") or ""
+            text = str(error)
+            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "malformed" in text:
+                raise StorageError(
+                    f"expected a sound genome database, got a damaged one ({text}); move it away "
+                    f"or restore a copy ({self.path})"
+                ) from error
+            if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+                raise StorageError(
+                    f"expected room to write, got '{text}'; every generation stored before is "
+                    f"kept: free some space ({self.path})"
+                ) from error
+            raise StorageError(
+                f"expected to use the genome database, got '{text}' ({self.path})"
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[_Transaction]:
+        """Begin; commit when the block ends well, else undo all of it."""
+        with self._lock, self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield _Transaction(self._connection)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[list[str], Rows]:
+        """Run one query that may only read; return its column names and rows."""
+        with self._lock, self._translated():
+            if self._reader is None:
+                reader = self._connect("ro")
+                # Read-only alone would still let ATTACH write to another file.
+                reader.set_authorizer(
+                    lambda action, *_: (
+                        sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+                    )
+                )
+                self._reader = reader
+            cursor = self._reader.execute(sql, tuple(parameters))
+            names = [column[0] for column in cursor.description or ()]
+            return names, cursor.fetchall()
+
+    def close(self) -> None:
+        """Close; closing twice is harmless."""
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+            self._connection.close()
+
+
+class _Transaction:
+    """Statements of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def insert(self, run: int, generation: Generation) -> None:
+        columns: dict[str, Iterable[Any]] = {
+            "id": generation.ids.tolist(),
+            "failed": map(int, generation.failed.tolist()),
+            "objective": _nullable(generation.objectives[:, 0], generation.failed),
+            "violation": generation.violations.tolist(),
+        }
+        if generation.operators is not None:
+            columns["operator"] = generation.operators.tolist()
+        if generation.genomes is not None:
+            width = generation.genomes.shape[1]
+            columns["genome"] = generation.genomes.view(f"V{width}").ravel().tolist()
+        if generation.programs is not None:
+            columns["program"] = generation.programs
+        if generation.objectives.shape[1] > 1:
+            columns["objectives"] = _lists(generation.objectives, generation.failed)
+        if generation.descriptors is not None:
+            columns["descriptors"] = _lists(generation.descriptors, generation.failed)
+        self._insert(
+            "individuals",
+            {"run": run, "generation": generation.number},
+            list(columns),
+            zip(*columns.values(), strict=True),
+            len(generation.ids),
+        )
+        pairs = generation.parents.tolist()
+        self._insert("parents", {"run": run}, ["child", "parent"], pairs, len(pairs))
+
+    def _insert(
+        self,
+        table: str,
+        fixed: dict[str, Any],
+        names: list[str],
+        rows: Iterable[Sequence[Any]],
+        n_rows: int,
+    ) -> None:
+        """Insert many rows by statements of many rows each; values in ``fixed`` are bound once."""
+        head = f"INSERT INTO {table} ({', '.join([*fixed, *names])}) VALUES "
+        shared = [f"?{idx + 1}" for idx in range(len(fixed))]
+
+        def statement(n: int) -> str:
+            first = len(fixed) + 1
+            return head + ",".join(
+                "("
+                + ",".join(
+                    [*shared, *(f"?{first + row * len(names) + i}" for i in range(len(names)))]
+                )
+                + ")"
+                for row in range(n)
+            )
+
+        values = chain.from_iterable(rows)
+        bound = tuple(fixed.values())
+        full, rest = divmod(n_rows, _ROWS_A_STATEMENT)
+        if full:
+            sql, n_values = statement(_ROWS_A_STATEMENT), _ROWS_A_STATEMENT * len(names)
+            self._connection.executemany(
+                sql, (bound + tuple(islice(values, n_values)) for _ in range(full))
+            )
+        if rest:
+            self._connection.execute(statement(rest), bound + tuple(values))
+
+
+def _nullable(values: NDArray[np.float64], failed: NDArray[np.bool_]) -> list[float | None]:
+    out: list[float | None] = values.tolist()
+    for idx in np.flatnonzero(failed).tolist():
+        out[idx] = None
+    return out
+
+
+def _lists(values: NDArray[np.float64], failed: NDArray[np.bool_]) -> list[str | None]:
+    """Return each row as a JSON list, null for failed rows."""
+    if not len(values):
+        return []
+    inner = json.dumps(values.tolist(), separators=(",", ":"))[2:-2]
+    out: list[str | None] = [f"[{row}]" for row in inner.split("],[")]
+    for idx in np.flatnonzero(failed).tolist():
+        out[idx] = None
+    return out

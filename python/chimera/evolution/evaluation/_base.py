@@ -1,0 +1,147 @@
+"""What every evaluation back end offers: `evaluate`, `counts`, `close`.
+
+Back ends know rows and numbers, never algorithms. Anything with these three names will do; the base
+class below only spares repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from chimera.errors import ConfigError
+from chimera.evolution.evaluation._result import Batch, Counts, Evaluated, Shape
+
+__all__ = [
+    "Base",
+    "CallTimeoutError",
+    "Evaluator",
+    "Task",
+    "check_function",
+    "describe",
+    "generator",
+]
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Turns candidates into scores."""
+
+    @property
+    def counts(self) -> Counts:
+        """What it has cost so far."""
+        ...
+
+    def evaluate(self, batch: Batch) -> Evaluated:
+        """Score every row; a row that cannot be scored is marked, never raised.
+
+        Args:
+            batch: ``(n, d)`` candidates, or a mapping of such arrays for mixed spaces.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and memory. Harmless when repeated."""
+        ...
+
+
+class Base:
+    """Shared parts: shape of a row, retries, counts, use in a ``with`` statement."""
+
+    def __init__(
+        self,
+        *,
+        retries: int = 0,
+        timeout_s: float | None = None,
+        n_objectives: int = 1,
+        n_descriptors: int = 0,
+        n_cases: int = 0,
+    ) -> None:
+        if retries < 0:
+            raise ConfigError(f"retries: expected at least 0, got {retries}")
+        if timeout_s is not None and not timeout_s > 0:
+            raise ConfigError(f"timeout_s: expected more than 0, got {timeout_s}")
+        self._shape = Shape(n_objectives, n_descriptors, n_cases)
+        self._retries = retries
+        self._timeout_s = timeout_s
+        self._counts = Counts()
+
+    @property
+    def counts(self) -> Counts:
+        """What evaluation has cost so far."""
+        return self._counts
+
+    def close(self) -> None:
+        """Let go of what is held; nothing here."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An objective and the limits of one call of it.
+
+    Args:
+        function: The objective of one row.
+        shape: Of its answers.
+        timeout_s: Of one call; None for no limit.
+        retries: Further attempts of a row that failed.
+        rng_seed: Of the streams handed to the function; None when it takes none.
+        memory_bytes_max: Address space that it may add; None for no limit.
+    """
+
+    function: Callable[..., Any]
+    shape: Shape
+    timeout_s: float | None = None
+    retries: int = 0
+    rng_seed: int | None = None
+    memory_bytes_max: int | None = None
+
+    def call(self, x: Any, key: int) -> Any:
+        """Call the objective.
+
+        Args:
+            x: One row.
+            key: Number of the evaluation, for its random stream.
+        """
+        if self.rng_seed is None:
+            return self.function(x)
+        return self.function(x, generator(self.rng_seed, key))
+
+
+class CallTimeoutError(Exception):
+    """A call was ended by its time limit."""
+
+
+def describe(error: BaseException) -> str:
+    """Name an exception's class and message in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def generator(seed: int, key: int) -> np.random.Generator:
+    """Make the random stream of one evaluation, keyed by its number and not by who computes it."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, key], dtype=np.uint64)))
+
+
+def check_function(function: Any) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if not callable(function):
+        raise ConfigError(f"function: expected a callable objective, got {type(function).__name__}")

@@ -1,0 +1,400 @@
+"""No barrier: rows go out one by one and come back as they are done.
+
+For steady algorithms, whose `tell` takes rows in any order. In order of submission by default: then
+a run depends on the number of rows in flight alone, never on timing, and equal seeds give equal
+results. Without that, whoever is done first is told first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import queue
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chimera.errors import BatchError, ConfigError, OrderError
+from chimera.evolution.evaluation._base import Base, Task, check_function, describe
+from chimera.evolution.evaluation._pool import blocks_of, count_workers
+from chimera.evolution.evaluation._result import (
+    Batch,
+    Counts,
+    Evaluated,
+    Shape,
+    concatenate,
+    n_rows_of,
+    select_rows,
+)
+
+if TYPE_CHECKING:
+    from chimera.evolution.evaluation._crew import Crew
+
+__all__ = ["IN_FLIGHT_MAX", "AsyncEvaluator"]
+
+IN_FLIGHT_MAX = 65_536
+"""Most rows under way at a time."""
+
+
+class AsyncEvaluator(Base):
+    """Evaluate rows without waiting for a whole batch.
+
+    Plain functions run in worker processes as in `ProcessPool`; coroutine functions run on an event
+    loop in a thread of their own, ``workers`` at a time. Use it with `optimize` and a steady
+    algorithm, or by `submit` and `collect`.
+
+    Args:
+        function: As for `PerRow`, or a coroutine function of the same arguments.
+        workers: Rows computed at a time; 0 for one per core.
+        n_in_flight: Rows handed out at a time, at least ``workers``; default twice as many.
+        is_ordered: Return rows in the order of their submission: deterministic. False returns
+            whatever is done, which keeps workers busy when times differ a lot.
+        timeout_s: Of one row. A coroutine is cancelled, a process killed.
+        retries: Further attempts of a row that failed.
+        rng_seed: Hand every evaluation its own random stream, keyed by its number.
+        start_method: See `ProcessPool`.
+        memory_bytes_max: See `ProcessPool`.
+        n_objectives: Objectives of a row.
+        n_descriptors: Behaviour descriptors of a row.
+        n_cases: Errors per case of a row.
+
+    Raises:
+        ConfigError: A setting outside its range.
+
+    Example:
+        >>> import numpy as np
+        >>> async def sphere(x):
+        ...     return float((x**2).sum())
+        >>> with AsyncEvaluator(sphere, workers=4) as evaluator:
+        ...     evaluator.submit(np.array([[3.0], [1.0]]))
+        ...     rows, done = evaluator.collect()
+        >>> rows.tolist(), done.objectives.tolist()
+        ([[3.0]], [[9.0]])
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        workers: int = 0,
+        n_in_flight: int | None = None,
+        is_ordered: bool = True,
+        timeout_s: float | None = None,
+        retries: int = 0,
+        rng_seed: int | None = None,
+        start_method: str | None = None,
+        memory_bytes_max: int | None = None,
+        n_objectives: int = 1,
+        n_descriptors: int = 0,
+        n_cases: int = 0,
+    ) -> None:
+        super().__init__(
+            retries=retries,
+            timeout_s=timeout_s,
+            n_objectives=n_objectives,
+            n_descriptors=n_descriptors,
+            n_cases=n_cases,
+        )
+        check_function(function)
+        n_workers = count_workers(workers)
+        size = 2 * n_workers if n_in_flight is None else n_in_flight
+        if not n_workers <= size <= IN_FLIGHT_MAX:
+            raise ConfigError(
+                f"n_in_flight: expected {n_workers} (workers) to {IN_FLIGHT_MAX}, got {size}"
+            )
+        self._n_in_flight = size
+        self._is_ordered = is_ordered
+        self._free = deque(range(size))
+        self._order: deque[int] = deque()
+        self._rows: dict[int, Batch] = {}
+        self._done: dict[int, Evaluated] = {}
+        task = Task(function, self._shape, timeout_s, retries, rng_seed, memory_bytes_max)
+        self._backend: _Processes | _Coroutines
+        call = type(function).__call__
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call):
+            self._backend = _Coroutines(task, self._counts, n_workers)
+        else:
+            from chimera.evolution.evaluation._crew import Crew
+
+            crew = Crew(
+                task,
+                n_workers=n_workers,
+                counts=self._counts,
+                start_method=start_method,
+                chunk_rows_max=1,
+            )
+            self._backend = _Processes(crew, self._shape, size)
+
+    @property
+    def n_in_flight(self) -> int:
+        """Rows handed out at a time, at most."""
+        return self._n_in_flight
+
+    @property
+    def n_free(self) -> int:
+        """Rows that may be submitted now."""
+        return len(self._free)
+
+    @property
+    def n_pending(self) -> int:
+        """Rows submitted and not yet collected."""
+        return len(self._order)
+
+    def submit(self, batch: Batch) -> None:
+        """Hand out rows.
+
+        Args:
+            batch: ``(n, d)`` candidates, or a mapping of such arrays; copied.
+
+        Raises:
+            BatchError: More rows than `n_free`, or Python objects.
+        """
+        n = n_rows_of(batch)
+        if n > self.n_free:
+            raise BatchError(
+                f"batch: expected at most {self.n_free} rows (n_free), got {n}; collect first"
+            )
+        blocks = blocks_of(batch)
+        for row in range(n):
+            one = select_rows(batch, slice(row, row + 1))
+            slot = self._free.popleft()
+            copied: Batch = (
+                {name: block.copy() for name, block in one.items()}
+                if isinstance(one, Mapping)
+                else one.copy()
+            )
+            self._rows[slot] = copied
+            self._order.append(slot)
+            self._backend.start(slot, copied, blocks, self._counts.n_rows)
+            self._counts.n_rows += 1
+
+    def collect(self) -> tuple[Batch, Evaluated]:
+        """Wait for rows: the oldest one when ordered, else all that are done.
+
+        Returns:
+            The rows and their scores.
+
+        Raises:
+            OrderError: Nothing is pending.
+        """
+        if not self._order:
+            raise OrderError("collect: expected rows that were submitted, got none")
+        while not (self._order[0] in self._done if self._is_ordered else self._done):
+            try:
+                self._done.update(self._backend.wait())
+            except BaseException:
+                self._forget()
+                raise
+        if self._is_ordered:
+            slots = [self._order.popleft()]
+        else:
+            slots = [slot for slot in self._order if slot in self._done]
+            self._order = deque(slot for slot in self._order if slot not in self._done)
+        parts = [self._done.pop(slot) for slot in slots]
+        rows = [self._rows.pop(slot) for slot in slots]
+        self._free.extend(slots)
+        evaluated = concatenate(parts)
+        self._counts.n_failed += len(evaluated.errors)
+        self._counts.seconds += float(evaluated.seconds.sum())
+        return _stack(rows), evaluated
+
+    def evaluate(self, batch: Batch) -> Evaluated:
+        """Score every row, in order, and wait for all of them.
+
+        Args:
+            batch: ``(n, d)`` candidates, or a mapping of such arrays.
+
+        Raises:
+            OrderError: Other rows are pending.
+        """
+        if self._order:
+            raise OrderError(
+                f"evaluate: expected no pending rows, got {self.n_pending}; collect them first"
+            )
+        n = n_rows_of(batch)
+        if n == 0:
+            return Evaluated.from_table(
+                np.empty((0, self._shape.width)), self._shape, {}, np.zeros(0)
+            )
+        was_ordered, self._is_ordered = self._is_ordered, True
+        try:
+            parts: list[Evaluated] = []
+            n_sent = 0
+            while len(parts) < n:
+                room = min(self.n_free, n - n_sent)
+                self.submit(select_rows(batch, slice(n_sent, n_sent + room)))
+                n_sent += room
+                parts.append(self.collect()[1])
+        finally:
+            self._is_ordered = was_ordered
+        return concatenate(parts)
+
+    def close(self) -> None:
+        """Stop everything under way."""
+        self._forget()
+        self._backend.close()
+
+    def _forget(self) -> None:
+        self._backend.stop()
+        self._free = deque(range(self._n_in_flight))
+        self._order.clear()
+        self._rows.clear()
+        self._done.clear()
+
+
+def _stack(rows: list[Batch]) -> Batch:
+    first = rows[0]
+    if len(rows) == 1:
+        return first
+    if isinstance(first, Mapping):
+        return {name: np.concatenate([row[name] for row in rows]) for name in first}
+    return np.concatenate([np.asarray(row) for row in rows])
+
+
+class _Processes:
+    """Rows in worker processes."""
+
+    def __init__(self, crew: Crew, shape: Shape, n_slots: int) -> None:
+        self._crew = crew
+        self._shape = shape
+        self._n_slots = n_slots
+        self._shared: Any = None
+
+    def start(
+        self, slot: int, row: Batch, blocks: tuple[tuple[str, str, int], ...], key: int
+    ) -> None:
+        shared = self._shared = self._crew.prepare(blocks, self._n_slots)
+        parts = row.values() if isinstance(row, Mapping) else [row]
+        for target, source in zip(shared.genomes, parts, strict=True):
+            target[slot] = source[0]
+        shared["keys"][slot] = key
+        self._crew.put(slot, slot + 1)
+        self._crew.dispatch()
+
+    def wait(self) -> dict[int, Evaluated]:
+        finished, reasons = self._crew.poll()
+        return {slot: self._result(slot, reasons.get(slot)) for slot in finished}
+
+    def stop(self) -> None:
+        self._crew.stop()
+
+    def close(self) -> None:
+        self._crew.close()
+
+    def _result(self, slot: int, reason: str | None) -> Evaluated:
+        return Evaluated.from_table(
+            self._shared["table"][slot : slot + 1].copy(),
+            self._shape,
+            {} if reason is None else {0: reason},
+            self._shared["seconds"][slot : slot + 1].copy(),
+        )
+
+
+class _Coroutines:
+    """Rows as coroutines on an event loop in a thread."""
+
+    def __init__(self, task: Task, counts: Counts, n_workers: int) -> None:
+        self._task = task
+        self._counts = counts
+        self._n_workers = n_workers
+        self._results: queue.SimpleQueue[tuple[int, int, Evaluated]] = queue.SimpleQueue()
+        self._futures: dict[int, Future[None]] = {}
+        self._epoch = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gate: asyncio.Semaphore | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(
+        self, slot: int, row: Batch, blocks: tuple[tuple[str, str, int], ...], key: int
+    ) -> None:
+        del blocks
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._gate = asyncio.Semaphore(self._n_workers)
+            self._thread = threading.Thread(
+                target=self._loop.run_forever, name="chimera-evaluation", daemon=True
+            )
+            self._thread.start()
+            weakref.finalize(self, _stop_loop, self._loop)
+        one = select_rows(row, 0)
+        job = self._run(self._epoch, slot, one, key)
+        self._futures[slot] = asyncio.run_coroutine_threadsafe(job, self._loop)
+
+    def wait(self) -> dict[int, Evaluated]:
+        out: dict[int, Evaluated] = {}
+        while not out:
+            epoch, slot, evaluated = self._results.get()
+            if epoch == self._epoch:
+                self._futures.pop(slot, None)
+                out[slot] = evaluated
+        return out
+
+    def stop(self) -> None:
+        self._epoch += 1
+        for future in self._futures.values():
+            future.cancel()
+        self._futures.clear()
+
+    def close(self) -> None:
+        if self._loop is None or self._thread is None:
+            return
+        self.stop()
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
+        _stop_loop(loop)
+        thread.join(timeout=1.0)
+        if not thread.is_alive():
+            loop.close()
+
+    async def _run(self, epoch: int, slot: int, x: Any, key: int) -> None:
+        assert self._gate is not None  # noqa: S101 -- made with the loop
+        table = np.empty((1, self._task.shape.width))
+        seconds = np.zeros(1)
+        reason: str | None = None
+        async with self._gate:
+            start = time.perf_counter()
+            for attempt in range(self._task.retries + 1):
+                self._counts.n_evaluations += 1
+                self._counts.n_retries += attempt > 0
+                reason = await self._attempt(x, key, table[0])
+                if reason is None:
+                    break
+            seconds[0] = time.perf_counter() - start
+        errors = {} if reason is None else {0: reason}
+        self._results.put(
+            (epoch, slot, Evaluated.from_table(table, self._task.shape, errors, seconds))
+        )
+
+    async def _attempt(self, x: Any, key: int, out: Any) -> str | None:
+        try:
+            async with asyncio.timeout(self._task.timeout_s) as limit:
+                answer = await self._task.call(x, key)
+            self._task.shape.write(answer, out)
+        except asyncio.CancelledError:
+            raise
+        except TimeoutError as error:
+            if limit.expired():
+                self._counts.n_timeouts += 1
+                return f"took longer than timeout_s={self._task.timeout_s}"
+            return describe(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- the row is marked
+            return describe(error)
+        return None
+
+
+def _stop_loop(loop: asyncio.AbstractEventLoop) -> None:
+    async def finish() -> None:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        loop.stop()
+
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(finish(), loop)

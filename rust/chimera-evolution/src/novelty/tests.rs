@@ -1,0 +1,125 @@
+//! Neighbours by every way, against a plain scan.
+
+use chimera_rng::Stream;
+
+use super::*;
+
+fn points(n: usize, n_dimensions: usize, seed: u64, offset: f64) -> Vec<f32> {
+    let mut rng = Stream::new(seed, 0, 0);
+    (0..n * n_dimensions).map(|_| (offset + rng.normal()) as f32).collect()
+}
+
+fn plain(query: &Query<'_, f32>, k: usize) -> Neighbours {
+    let n = query.n_dimensions;
+    let mut found = Neighbours { k, ..Neighbours::default() };
+    for (row, x) in query.queries.chunks_exact(n).enumerate() {
+        let own = query.own_from.map(|from| from as usize + row);
+        let mut all: Vec<(f64, u32)> = query
+            .points
+            .chunks_exact(n)
+            .enumerate()
+            .filter(|(idx, _)| Some(*idx) != own)
+            .map(|(idx, y)| (nearest::squared_distance(x, y), idx as u32))
+            .collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (distance, idx) in &all[..k] {
+            found.distances.push(*distance);
+            found.indices.push(*idx);
+        }
+    }
+    found
+}
+
+#[test]
+fn test_both_ways_equal_a_plain_scan_on_any_number_of_threads() {
+    for (n_dimensions, offset) in [(1, 0.0), (2, 0.0), (3, 1e4), (7, -3.0), (16, 1e6), (33, 1e-30)]
+    {
+        let queries = points(53, n_dimensions, 1, offset);
+        let known = points(701, n_dimensions, 2, offset);
+        let query =
+            Query { queries: &queries, points: &known, n_dimensions, k: 15, own_from: None };
+        let expected = plain(&query, 15);
+        for n_threads in [1, 2, 4] {
+            let threads = Threads::new(n_threads).unwrap();
+            for way in [Way::Tree, Way::Scan] {
+                let found = neighbours_by(way, &query, &threads).unwrap();
+                assert_eq!(found, expected, "{n_dimensions} dimensions, {way:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn test_equal_points_come_in_the_order_of_their_rows() {
+    let mut known = points(40, 3, 3, 0.0);
+    let copy = known.clone();
+    known.extend_from_slice(&copy);
+    known.extend_from_slice(&copy);
+    let query = Query { queries: &copy, points: &known, n_dimensions: 3, k: 5, own_from: Some(40) };
+    let expected = plain(&query, 5);
+    for way in [Way::Tree, Way::Scan] {
+        assert_eq!(neighbours_by(way, &query, &Threads::one()).unwrap(), expected);
+    }
+    assert_eq!(expected.indices[..2], [0, 80]);
+}
+
+#[test]
+fn test_extreme_values_neither_overflow_nor_lose_neighbours() {
+    let scales = [1e-38_f32, 1e-20, 1.0, 1e18, 3e37];
+    let known: Vec<f32> =
+        points(300, 9, 4, 0.0).iter().zip(scales.iter().cycle()).map(|(x, s)| x * s).collect();
+    let query =
+        Query { queries: &known[..90], points: &known, n_dimensions: 9, k: 7, own_from: Some(0) };
+    let expected = plain(&query, 7);
+    for way in [Way::Tree, Way::Scan] {
+        assert_eq!(neighbours_by(way, &query, &Threads::one()).unwrap(), expected);
+    }
+}
+
+#[test]
+fn test_novelty_is_the_mean_distance_to_the_neighbours() {
+    let known = [0.0_f32, 1.0, 3.0, 7.0];
+    let query = Query { queries: &[0.0], points: &known, n_dimensions: 1, k: 2, own_from: Some(0) };
+    assert_eq!(novelty(&query, &Threads::one()).unwrap(), [2.0]);
+}
+
+#[test]
+fn test_bad_input_is_refused() {
+    let good = Query { queries: &[0.0_f32], points: &[1.0], n_dimensions: 1, k: 1, own_from: None };
+    let threads = Threads::one();
+    assert!(neighbours(&Query { k: 0, ..good }, &threads).is_err());
+    assert!(neighbours(&Query { points: &[], ..good }, &threads).is_err());
+    assert!(neighbours(&Query { points: &[f32::NAN], ..good }, &threads).is_err());
+    assert!(neighbours(&Query { queries: &[f32::INFINITY], ..good }, &threads).is_err());
+    assert!(neighbours(&Query { points: &[1.0; 3], n_dimensions: 2, ..good }, &threads).is_err());
+}
+
+/// Timings for choosing between the ways; `--ignored --nocapture` runs it.
+#[test]
+#[ignore = "a measurement"]
+fn measure() {
+    for (n_dimensions, ways) in [
+        (2, vec![Way::Tree, Way::Scan]),
+        (4, vec![Way::Tree, Way::Scan]),
+        (6, vec![Way::Tree, Way::Scan]),
+        (8, vec![Way::Tree, Way::Scan]),
+        (10, vec![Way::Tree, Way::Scan]),
+        (16, vec![Way::Scan]),
+        (128, vec![Way::Scan]),
+    ] {
+        let queries = points(10_000, n_dimensions, 1, 0.0);
+        let known = points(100_000, n_dimensions, 2, 0.0);
+        let query =
+            Query { queries: &queries, points: &known, n_dimensions, k: 15, own_from: None };
+        for way in ways {
+            let best = (0..4)
+                .map(|_| {
+                    let start = std::time::Instant::now();
+                    neighbours_by(way, &query, &Threads::one()).unwrap();
+                    start.elapsed().as_secs_f64()
+                })
+                .fold(f64::INFINITY, f64::min);
+            println!("d={n_dimensions} {way:?}: {best:.3} s");
+        }
+    }
+}
