@@ -96,6 +96,7 @@ macro_rules! methods {
 
 methods! {
     Islands(crate::islands::Islands) = "islands",
+    Cmaes(crate::cma::Cmaes) = "cmaes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
     GeneticAlgorithm(crate::genetic::GeneticAlgorithm) = "ga",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
