@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 pub mod algorithm;
+pub mod cma;
 pub mod column;
 pub mod error;
 pub mod gp;

@@ -95,6 +95,7 @@ macro_rules! methods {
 }
 
 methods! {
+    Cmaes(crate::cma::Cmaes) = "cmaes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
     NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",

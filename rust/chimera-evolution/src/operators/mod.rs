@@ -4,14 +4,15 @@
 //! stream that the caller names, in blocks that do not depend on the number of threads.
 
 pub mod bounds;
-//TODO pub mod duplicates;
-//TODO pub mod integer;
-//TODO pub mod permutation;
-//TODO pub mod real;
+pub mod crossover;
+pub mod duplicates;
+pub mod lexicase;
+pub mod mutation;
+pub mod permutation;
 pub mod sbx;
-//TODO pub mod selection;
-//TODO #[cfg(test)]
-//TODO mod tests;
+pub mod selection;
+#[cfg(test)]
+mod tests;
 
 pub use bounds::{Bounds, Repair};
-pub use sbx::{Parents, SbxPolynomial};
+pub use sbx::{Key, Parents, SbxPolynomial};
