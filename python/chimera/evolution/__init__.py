@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from chimera.evolution._cells import CVT, Grid, SlidingGrid
     from chimera.evolution._loop import Optimization, Step, optimize
-    from chimera.evolution._map_elites import MapElites
+    from chimera.evolution._map_elites import CMAMAE, CMAME, MapElites
     from chimera.evolution._novelty import (
         Neighbours,
         NoveltySearch,
@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CMAMAE",
+    "CMAME",
     "CVT",
     "NO_PARENT",
     "Added",
@@ -110,6 +112,8 @@ _HOMES = {
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CMAMAE": "_map_elites",
+    "CMAME": "_map_elites",
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",

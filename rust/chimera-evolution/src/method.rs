@@ -98,5 +98,7 @@ methods! {
     Cmaes(crate::cma::Cmaes) = "cmaes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
+    CmaMe(crate::quality_diversity::emitters::CmaMe) = "cma_me",
+    CmaMae(crate::quality_diversity::emitters::CmaMae) = "cma_mae",
     NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
 }
