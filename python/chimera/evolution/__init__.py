@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         optimize,
     )
     from chimera.evolution._map_elites import (
+        CMAMAE,
+        CMAME,
         MapElites,
     )
     from chimera.evolution._multi import (
@@ -97,6 +99,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CMAMAE",
+    "CMAME",
     "CVT",
     "MOEAD",
     "NO_PARENT",
@@ -162,6 +166,8 @@ _HOMES = {
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CMAMAE": "_map_elites",
+    "CMAME": "_map_elites",
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",

@@ -100,6 +100,8 @@ methods! {
     RandomSearch(crate::random::RandomSearch) = "random_search",
     GeneticAlgorithm(crate::genetic::GeneticAlgorithm) = "ga",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
+    CmaMe(crate::quality_diversity::emitters::CmaMe) = "cma_me",
+    CmaMae(crate::quality_diversity::emitters::CmaMae) = "cma_mae",
     NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
     De(crate::differential::De) = "de",
     Jade(crate::differential::Jade) = "jade",
