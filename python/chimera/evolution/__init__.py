@@ -24,11 +24,46 @@ from chimera.evolution._space import (
 )
 
 if TYPE_CHECKING:
-    from chimera.evolution._loop import Optimization, Step, optimize
-    from chimera.evolution._population import Population
-    from chimera.evolution._programs import ProgramSearch
-    from chimera.evolution._random import RandomSearch
-    from chimera.evolution.database import GenomeDatabase
+    from chimera.evolution._archives import (
+        Added,
+        Archive,
+        ArchiveStats,
+        CVTArchive,
+        Elites,
+        GridArchive,
+        SlidingBoundariesArchive,
+    )
+    from chimera.evolution._cells import (
+        CVT,
+        Grid,
+        SlidingGrid,
+    )
+    from chimera.evolution._loop import (
+        Optimization,
+        Step,
+        optimize,
+    )
+    from chimera.evolution._map_elites import (
+        MapElites,
+    )
+    from chimera.evolution._novelty import (
+        Neighbours,
+        NoveltySearch,
+        nearest_neighbours,
+        novelty,
+    )
+    from chimera.evolution._population import (
+        Population,
+    )
+    from chimera.evolution._programs import (
+        ProgramSearch,
+    )
+    from chimera.evolution._random import (
+        RandomSearch,
+    )
+    from chimera.evolution.database import (
+        GenomeDatabase,
+    )
     from chimera.evolution.evaluation import (
         AsyncEvaluator,
         Cascade,
@@ -43,15 +78,26 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CVT",
     "NO_PARENT",
+    "Added",
     "Algorithm",
+    "Archive",
+    "ArchiveStats",
     "AsyncEvaluator",
     "Block",
+    "CVTArchive",
     "Cascade",
     "Counts",
+    "Elites",
     "Evaluated",
     "Evaluator",
     "GenomeDatabase",
+    "Grid",
+    "GridArchive",
+    "MapElites",
+    "Neighbours",
+    "NoveltySearch",
     "Optimization",
     "Origins",
     "PerRow",
@@ -60,6 +106,8 @@ __all__ = [
     "ProgramSearch",
     "RandomSearch",
     "Sandboxed",
+    "SlidingBoundariesArchive",
+    "SlidingGrid",
     "Space",
     "Stage",
     "Step",
@@ -68,18 +116,31 @@ __all__ = [
     "category",
     "integer",
     "mixed",
+    "nearest_neighbours",
+    "novelty",
     "optimize",
     "permutation",
     "real",
 ]
 
 _HOMES = {
+    "Added": "_archives",
+    "Archive": "_archives",
+    "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CVT": "_cells",
+    "CVTArchive": "_archives",
     "Cascade": "evaluation",
     "Counts": "evaluation",
+    "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
     "GenomeDatabase": "database",
+    "Grid": "_cells",
+    "GridArchive": "_archives",
+    "MapElites": "_map_elites",
+    "Neighbours": "_novelty",
+    "NoveltySearch": "_novelty",
     "Optimization": "_loop",
     "PerRow": "evaluation",
     "Population": "_population",
@@ -87,9 +148,13 @@ _HOMES = {
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Sandboxed": "evaluation",
+    "SlidingBoundariesArchive": "_archives",
+    "SlidingGrid": "_cells",
     "Stage": "evaluation",
     "Step": "_loop",
     "Vectorized": "evaluation",
+    "nearest_neighbours": "_novelty",
+    "novelty": "_novelty",
     "optimize": "_loop",
 }
 
