@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from chimera.errors import ConfigError, MissingExtraError
-from chimera.evolution import NO_PARENT, Population, plots
+from chimera.evolution import (
+    NO_PARENT,
+    CVTArchive,
+    Grid,
+    GridArchive,
+    MapElites,
+    Population,
+    SlidingBoundariesArchive,
+    plots,
+)
 from chimera.evolution.database import OperatorCredit
 
 pytestmark = pytest.mark.timeout(60)  # the first import of matplotlib may build its font cache
@@ -157,6 +166,46 @@ def test_voronoi_cells_refuse_what_does_not_fit() -> None:
         plots.cvt_heatmap([[0.5, 0.5]], [1.0, 2.0])
     with pytest.raises(ConfigError, match="within"):
         plots.cvt_heatmap([[1.5, 0.5]], [1.0])
+
+
+RANGES = [(0.0, 1.0), (-1.0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        GridArchive(2, shape=(7, 4), ranges=RANGES),
+        SlidingBoundariesArchive(2, shape=(7, 4), ranges=RANGES, remap_every=20),
+        CVTArchive(2, n_cells=28, ranges=RANGES),
+    ],
+    ids=lambda archive: type(archive).__name__,
+)
+def test_archives_show_every_elite_where_it_belongs(archive: Any) -> None:
+    rng = np.random.default_rng(1)
+    behaviour = rng.random((50, 2)) * [1.0, 4.0] + [0.0, -1.0]
+    archive.add(rng.random((50, 2)), rng.random(50), behaviour)
+    (cells,) = plots.archive_heatmap(archive).collections
+    assert (~cells.get_array().mask).sum() == len(archive)
+    assert sorted(cells.get_array().compressed()) == sorted(archive.objectives)
+    if isinstance(archive, GridArchive):
+        for place, score in zip(archive.descriptors, archive.objectives, strict=True):
+            row, column = int((place[1] + 1.0) / 4.0 * 4), int(place[0] * 7)
+            assert cells.get_array()[row, column] == score
+
+
+def test_searches_show_their_population_by_cell_or_as_points() -> None:
+    grid = Grid((6, 5), [(-1.0, 1.0)] * 2)
+    search = MapElites([(-1.0, 1.0)] * 3, cells=grid, seed=1)
+    batch = search.ask()
+    search.tell(batch, -(batch**2).sum(axis=1), descriptors=batch[:, :2])
+    (mesh,) = plots.archive_heatmap(search.population, cells=grid).collections
+    assert (~mesh.get_array().mask).sum() == len(search.population)
+    (points,) = plots.archive_heatmap(search.population).collections
+    assert len(points.get_offsets()) == len(search.population)
+    with pytest.raises(ConfigError, match="2 descriptors"):
+        plots.archive_heatmap(Population([[1.0]]))
+    with pytest.raises(ConfigError, match="got 1"):
+        plots.archive_heatmap(GridArchive(1, shape=(3,), ranges=[(0.0, 1.0)]))
 
 
 def test_trees_link_children_to_known_parents() -> None:

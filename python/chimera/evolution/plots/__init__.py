@@ -5,13 +5,14 @@ take arrays, `Population` and what `GenomeDatabase` answers. matplotlib is impor
 comes with ``chimera[plot]``.
 """
 
-from chimera.evolution.plots._archives import cvt_heatmap, grid_heatmap
+from chimera.evolution.plots._archives import archive_heatmap, cvt_heatmap, grid_heatmap
 from chimera.evolution.plots._convergence import convergence
 from chimera.evolution.plots._diversity import diversity
 from chimera.evolution.plots._fronts import parallel_coordinates, pareto_front
 from chimera.evolution.plots._lineage import lineage_tree, operator_credit
 
 __all__ = [
+    "archive_heatmap",
     "convergence",
     "cvt_heatmap",
     "diversity",

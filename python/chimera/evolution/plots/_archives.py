@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
+from chimera.evolution._population import Population
 from chimera.evolution.plots._axes import colorbar, module, new_axes
+
+if TYPE_CHECKING:
+    from chimera.evolution._archives import Archive
+    from chimera.evolution._cells import Grid
 
 
 def _range(lower: ArrayLike, upper: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -70,8 +75,23 @@ def grid_heatmap(
     if values.ndim != 2 or not values.size:
         raise ConfigError(f"scores: expected shape (n_1, n_2), got {values.shape}")
     bounds = _range(lower, upper)
-    ax = new_axes(ax, has_grid=False)
     edges = [np.linspace(bounds[0][idx], bounds[1][idx], values.shape[idx] + 1) for idx in (0, 1)]
+    return _mesh(edges, values, bounds, names=names, label=label, vmin=vmin, vmax=vmax, ax=ax)
+
+
+def _mesh(
+    edges: Sequence[NDArray[np.float64]],
+    values: NDArray[np.float64],
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    names: Sequence[str] | None,
+    label: str,
+    vmin: float | None,
+    vmax: float | None,
+    ax: Any | None,
+) -> Any:
+    """Draw cells between edges along both descriptors."""
+    ax = new_axes(ax, has_grid=False)
     shown = ax.pcolormesh(
         *edges, np.ma.masked_invalid(values.T), cmap="viridis", vmin=vmin, vmax=vmax
     )
@@ -136,6 +156,76 @@ def cvt_heatmap(
     shown.cmap = shown.cmap.with_extremes(bad="#eef1f5")
     ax.add_collection(shown)
     return _finish(ax, shown, bounds, names, label)
+
+
+def archive_heatmap(
+    held: Archive | Population,
+    *,
+    cells: Grid | None = None,
+    names: Sequence[str] | None = None,
+    label: str = "score",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    ax: Any | None = None,
+) -> Any:
+    """Draw what an archive or a quality-diversity search holds.
+
+    Args:
+        held: `GridArchive`, `CVTArchive` or `SlidingBoundariesArchive`, or the `population` of a
+            search; two descriptors.
+        cells: The grid of a population; without it its individuals are points.
+        names: Names of the descriptors.
+        label: What the colours mean.
+        vmin: Score of the darkest colour.
+        vmax: Score of the lightest.
+        ax: Where to draw; a new figure by default.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ConfigError: There are not two descriptors.
+        MissingExtraError: matplotlib is not installed.
+    """
+    style: dict[str, Any] = {"names": names, "label": label, "vmin": vmin, "vmax": vmax, "ax": ax}
+    if isinstance(held, Population):
+        return _population(held, cells, style)
+    low, high = (np.asarray(side, dtype=np.float64) for side in held.ranges)
+    if len(low) != 2:
+        raise ConfigError(f"held: expected an archive with 2 descriptors, got {len(low)}")
+    scores = np.full(held.n_cells, np.nan)
+    scores[np.asarray(held.cells, dtype=np.intp)] = held.objectives
+    if held.centroids is not None:
+        return cvt_heatmap(held.centroids, scores, lower=low, upper=high, **style)
+    if held.boundaries:
+        edges = [np.asarray(side, dtype=np.float64) for side in held.boundaries]
+        grid = scores.reshape(len(edges[0]) - 1, len(edges[1]) - 1)
+        return _mesh(edges, grid, (low, high), **style)
+    # A grid does not tell its shape, but cells along a line across it do.
+    line = np.full((2 * held.n_cells + 1, 2), (low + high) / 2)
+    line[:, 1] = np.linspace(low[1], high[1], len(line))
+    n_columns = len(np.unique(held.cell_of(line)))
+    return grid_heatmap(scores.reshape(-1, n_columns), lower=low, upper=high, **style)
+
+
+def _population(held: Population, cells: Grid | None, style: dict[str, Any]) -> Any:
+    if held.descriptors is None or held.objectives is None or held.descriptors.shape[1] != 2:
+        raise ConfigError("held: expected a population with objectives and 2 descriptors")
+    places, scores = held.descriptors, held.objectives[:, 0]
+    if cells is not None:
+        shape = np.array([int(side) for side in cells.shape])
+        low, high = np.asarray(cells.ranges, dtype=np.float64).T
+        idx = np.clip((places - low) / (high - low) * shape, 0, shape - 1).astype(np.intp)
+        grid = np.full(tuple(shape), np.nan)
+        grid[idx[:, 0], idx[:, 1]] = scores
+        return grid_heatmap(grid, lower=low, upper=high, **style)
+    margin = 0.02 * np.ptp(places, axis=0) + 1e-12
+    bounds = places.min(axis=0) - margin, places.max(axis=0) + margin
+    ax = new_axes(style["ax"], has_grid=False)
+    shown = ax.scatter(
+        *places.T, c=scores, s=14, cmap="viridis", vmin=style["vmin"], vmax=style["vmax"]
+    )
+    return _finish(ax, shown, bounds, style["names"], style["label"])
 
 
 def _cells(
