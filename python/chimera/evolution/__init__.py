@@ -24,6 +24,8 @@ from chimera.evolution._space import (
 )
 
 if TYPE_CHECKING:
+    from chimera.evolution._coevolution import Competition, Cooperation
+    from chimera.evolution._islands import Islands
     from chimera.evolution._loop import Optimization, Step, optimize
     from chimera.evolution._population import Population
     from chimera.evolution._programs import ProgramSearch
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
         Counts,
         Evaluated,
         Evaluator,
+        NoisyBest,
         PerRow,
         ProcessPool,
+        Resampling,
         Sandboxed,
         Stage,
         Vectorized,
@@ -48,11 +52,14 @@ __all__ = [
     "AsyncEvaluator",
     "Block",
     "Cascade",
+    "Competition",
+    "Cooperation",
     "Counts",
     "Evaluated",
     "Evaluator",
     "GenomeDatabase",
     "Islands",
+    "NoisyBest",
     "Optimization",
     "Origins",
     "PerRow",
@@ -60,6 +67,7 @@ __all__ = [
     "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
+    "Resampling",
     "Sandboxed",
     "Space",
     "Stage",
@@ -77,16 +85,21 @@ __all__ = [
 _HOMES = {
     "AsyncEvaluator": "evaluation",
     "Cascade": "evaluation",
+    "Competition": "_coevolution",
+    "Cooperation": "_coevolution",
     "Counts": "evaluation",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
     "GenomeDatabase": "database",
+    "Islands": "_islands",
+    "NoisyBest": "evaluation",
     "Optimization": "_loop",
     "PerRow": "evaluation",
     "Population": "_population",
     "ProcessPool": "evaluation",
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
+    "Resampling": "evaluation",
     "Sandboxed": "evaluation",
     "Stage": "evaluation",
     "Step": "_loop",
