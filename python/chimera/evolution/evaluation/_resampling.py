@@ -263,7 +263,7 @@ class Resampling:
         lacking = {
             row: weight[row] / total * n_all - draws[row].n
             for row in unclear
-            if draws[row].n < SAMPLES_MAX
+            if draws[row].n < limit
         }
         # The most underserved half, so that a round is still one batch.
         ranked = sorted(lacking, key=lambda row: (-lacking[row], row))
