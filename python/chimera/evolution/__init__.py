@@ -24,13 +24,48 @@ from chimera.evolution._space import (
 )
 
 if TYPE_CHECKING:
+    from chimera.evolution._archives import (
+        Added,
+        Archive,
+        ArchiveStats,
+        CVTArchive,
+        Elites,
+        GridArchive,
+        SlidingBoundariesArchive,
+    )
+    from chimera.evolution._cells import (
+        CVT,
+        Grid,
+        SlidingGrid,
+    )
     from chimera.evolution._coevolution import Competition, Cooperation
     from chimera.evolution._islands import Islands
-    from chimera.evolution._loop import Optimization, Step, optimize
-    from chimera.evolution._population import Population
-    from chimera.evolution._programs import ProgramSearch
-    from chimera.evolution._random import RandomSearch
-    from chimera.evolution.database import GenomeDatabase
+    from chimera.evolution._loop import (
+        Optimization,
+        Step,
+        optimize,
+    )
+    from chimera.evolution._map_elites import (
+        MapElites,
+    )
+    from chimera.evolution._novelty import (
+        Neighbours,
+        NoveltySearch,
+        nearest_neighbours,
+        novelty,
+    )
+    from chimera.evolution._population import (
+        Population,
+    )
+    from chimera.evolution._programs import (
+        ProgramSearch,
+    )
+    from chimera.evolution._random import (
+        RandomSearch,
+    )
+    from chimera.evolution.database import (
+        GenomeDatabase,
+    )
     from chimera.evolution.evaluation import (
         AsyncEvaluator,
         Cascade,
@@ -47,19 +82,30 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CVT",
     "NO_PARENT",
+    "Added",
     "Algorithm",
+    "Archive",
+    "ArchiveStats",
     "AsyncEvaluator",
     "Block",
+    "CVTArchive",
     "Cascade",
     "Competition",
     "Cooperation",
     "Counts",
+    "Elites",
     "Evaluated",
     "Evaluator",
     "GenomeDatabase",
+    "Grid",
+    "GridArchive",
     "Islands",
+    "MapElites",
+    "Neighbours",
     "NoisyBest",
+    "NoveltySearch",
     "Optimization",
     "Origins",
     "PerRow",
@@ -69,6 +115,8 @@ __all__ = [
     "RandomSearch",
     "Resampling",
     "Sandboxed",
+    "SlidingBoundariesArchive",
+    "SlidingGrid",
     "Space",
     "Stage",
     "Step",
@@ -77,22 +125,35 @@ __all__ = [
     "category",
     "integer",
     "mixed",
+    "nearest_neighbours",
+    "novelty",
     "optimize",
     "permutation",
     "real",
 ]
 
 _HOMES = {
+    "Added": "_archives",
+    "Archive": "_archives",
+    "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CVT": "_cells",
+    "CVTArchive": "_archives",
     "Cascade": "evaluation",
     "Competition": "_coevolution",
     "Cooperation": "_coevolution",
     "Counts": "evaluation",
+    "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
     "GenomeDatabase": "database",
     "Islands": "_islands",
     "NoisyBest": "evaluation",
+    "Grid": "_cells",
+    "GridArchive": "_archives",
+    "MapElites": "_map_elites",
+    "Neighbours": "_novelty",
+    "NoveltySearch": "_novelty",
     "Optimization": "_loop",
     "PerRow": "evaluation",
     "Population": "_population",
@@ -101,9 +162,13 @@ _HOMES = {
     "RandomSearch": "_random",
     "Resampling": "evaluation",
     "Sandboxed": "evaluation",
+    "SlidingBoundariesArchive": "_archives",
+    "SlidingGrid": "_cells",
     "Stage": "evaluation",
     "Step": "_loop",
     "Vectorized": "evaluation",
+    "nearest_neighbours": "_novelty",
+    "novelty": "_novelty",
     "optimize": "_loop",
 }
 

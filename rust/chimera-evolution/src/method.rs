@@ -97,4 +97,10 @@ macro_rules! methods {
 methods! {
     Islands(crate::islands::Islands) = "islands",
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
+    NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
+    De(crate::differential::De) = "de",
+    Jade(crate::differential::Jade) = "jade",
+    Lshade(crate::differential::Lshade) = "lshade",
+    Pso(crate::swarm::Pso) = "pso",
 }

@@ -6,6 +6,7 @@
 
 pub mod nearest;
 mod scan;
+pub mod search;
 pub mod tree;
 
 #[cfg(test)]
@@ -17,6 +18,8 @@ use crate::threads::Threads;
 
 /// Up to this many dimensions the tree is faster than the scan; measured on uniform points.
 pub const TREE_DIMENSIONS_MAX: usize = 6;
+/// Most behaviours a search remembers.
+pub const POINTS_MAX: usize = 1 << 28;
 /// Fewer pairs than this are scanned without building anything.
 const PAIRS_MIN: usize = 1 << 14;
 

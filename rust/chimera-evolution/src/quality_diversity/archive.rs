@@ -333,6 +333,16 @@ impl<T: Real> Archive<T> {
         }
     }
 
+    /// Cells along each descriptor; empty for cells around centroids.
+    pub fn shape(&self) -> Vec<usize> {
+        let of = |axes: &[Axis<T>]| axes.iter().map(|axis| axis.n_cells as usize).collect();
+        match &self.cells {
+            Cells::Grid(grid) => of(grid.axes()),
+            Cells::Centroids(_) => Vec::new(),
+            Cells::Sliding(sliding) => of(sliding.axes()),
+        }
+    }
+
     /// How full and how good it is; `offset` is the objective that counts as 0.
     pub fn stats(&self, offset: f64) -> Stats {
         let sign = self.elites.rule().direction.sign();
