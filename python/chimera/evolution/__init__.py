@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         Grid,
         SlidingGrid,
     )
+    from chimera.evolution._genetic import (
+        GA,
+    )
     from chimera.evolution._loop import (
         Optimization,
         Step,
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CVT",
+    "GA",
     "NO_PARENT",
     "Added",
     "Algorithm",
@@ -135,6 +139,7 @@ _HOMES = {
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
+    "GA": "_genetic",
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
