@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 pub mod algorithm;
+pub mod cma;
 pub mod column;
 pub mod constraint;
 pub mod differential;
@@ -17,6 +18,8 @@ pub mod gp;
 pub mod matrix;
 pub mod method;
 pub mod novelty;
+pub mod numeric;
+pub mod operators;
 pub mod quality_diversity;
 pub mod random;
 pub mod run;

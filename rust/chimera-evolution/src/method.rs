@@ -95,6 +95,7 @@ macro_rules! methods {
 }
 
 methods! {
+    Cmaes(crate::cma::Cmaes) = "cmaes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
     De(crate::differential::De) = "de",
     Jade(crate::differential::Jade) = "jade",

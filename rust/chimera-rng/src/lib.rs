@@ -6,16 +6,37 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod lanes;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+
+pub use lanes::{Lanes, N_LANES, unit_f32, unit_f64};
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// The output function of SplitMix64.
+#[expect(clippy::inline_always, reason = "compiled along with the caller's instruction set")]
+#[inline(always)]
+const fn mix(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
 const fn splitmix(state: u64) -> (u64, u64) {
     let state = state.wrapping_add(GOLDEN);
-    let mut z = state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (state, z ^ (z >> 31))
+    (state, mix(state))
+}
+
+/// Where the sequence of a key begins.
+#[expect(clippy::inline_always, reason = "compiled along with the caller's instruction set")]
+#[inline(always)]
+const fn key(seed: u64, step: u64, index: u64) -> u64 {
+    let (_, a) = splitmix(seed);
+    let (_, b) = splitmix(a ^ step.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+    mix(b ^ index.wrapping_mul(0xA076_1D64_78BD_642F))
 }
 
 /// One random stream.
