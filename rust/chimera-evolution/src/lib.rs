@@ -20,6 +20,7 @@ pub mod method;
 pub mod novelty;
 pub mod numeric;
 pub mod operators;
+pub mod portfolio;
 pub mod quality_diversity;
 pub mod random;
 pub mod run;

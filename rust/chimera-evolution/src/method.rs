@@ -101,4 +101,5 @@ methods! {
     Jade(crate::differential::Jade) = "jade",
     Lshade(crate::differential::Lshade) = "lshade",
     Pso(crate::swarm::Pso) = "pso",
+    Auto(crate::portfolio::Auto) = "auto",
 }
