@@ -1,0 +1,1 @@
+//! Behaviour of the strategy and the search: learning, bounds, restarts, bits.
