@@ -55,6 +55,12 @@ def dtlz2(x: Rows) -> Rows:
     return (1.0 + g[:, None]) * parts
 
 
+def front_of(search: MultiObjective) -> Rows:
+    found = search.front.objectives
+    assert found is not None
+    return found
+
+
 def go(search: MultiObjective, f: Callable[[Rows], Rows], n_evaluations: int) -> MultiObjective:
     while search.n_evaluations < n_evaluations:
         batch = search.ask()
