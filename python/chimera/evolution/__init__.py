@@ -38,12 +38,24 @@ if TYPE_CHECKING:
         Grid,
         SlidingGrid,
     )
+    from chimera.evolution._coevolution import (
+        Competition,
+        Cooperation,
+    )
+    from chimera.evolution._genetic import (
+        GA,
+    )
+    from chimera.evolution._islands import (
+        Islands,
+    )
     from chimera.evolution._loop import (
         Optimization,
         Step,
         optimize,
     )
     from chimera.evolution._map_elites import (
+        CMAMAE,
+        CMAME,
         MapElites,
     )
     from chimera.evolution._multi import (
@@ -77,8 +89,10 @@ if TYPE_CHECKING:
         Counts,
         Evaluated,
         Evaluator,
+        NoisyBest,
         PerRow,
         ProcessPool,
+        Resampling,
         Sandboxed,
         Stage,
         Vectorized,
@@ -97,7 +111,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CMAMAE",
+    "CMAME",
     "CVT",
+    "GA",
     "MOEAD",
     "NO_PARENT",
     "NSGA2",
@@ -111,6 +128,8 @@ __all__ = [
     "Block",
     "CVTArchive",
     "Cascade",
+    "Competition",
+    "Cooperation",
     "Counts",
     "Elites",
     "Evaluated",
@@ -120,8 +139,10 @@ __all__ = [
     "GridArchive",
     "HypervolumeConvergence",
     "HypervolumeEstimate",
+    "Islands",
     "MapElites",
     "Neighbours",
+    "NoisyBest",
     "NoveltySearch",
     "Optimization",
     "Origins",
@@ -130,6 +151,7 @@ __all__ = [
     "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
+    "Resampling",
     "Sandboxed",
     "SlidingBoundariesArchive",
     "SlidingGrid",
@@ -162,23 +184,30 @@ _HOMES = {
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CMAMAE": "_map_elites",
+    "CMAME": "_map_elites",
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",
+    "Competition": "_coevolution",
+    "Cooperation": "_coevolution",
     "Counts": "evaluation",
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
+    "GA": "_genetic",
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
+    "Islands": "_islands",
     "MOEAD": "_multi",
     "MapElites": "_map_elites",
     "NSGA2": "_multi",
     "NSGA3": "_multi",
     "Neighbours": "_novelty",
+    "NoisyBest": "evaluation",
     "NoveltySearch": "_novelty",
     "Optimization": "_loop",
     "PerRow": "evaluation",
@@ -186,6 +215,7 @@ _HOMES = {
     "ProcessPool": "evaluation",
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
+    "Resampling": "evaluation",
     "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",
