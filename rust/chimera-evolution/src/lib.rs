@@ -15,6 +15,7 @@ pub mod error;
 pub mod gp;
 pub mod matrix;
 pub mod method;
+pub mod nes;
 pub mod novelty;
 pub mod numeric;
 pub mod operators;

@@ -96,5 +96,8 @@ macro_rules! methods {
 
 methods! {
     Cmaes(crate::cma::Cmaes) = "cmaes",
+    LmMaEs(crate::nes::LmMaEs) = "lm_ma_es",
+    OpenAiEs(crate::nes::OpenAiEs) = "openai_es",
+    Xnes(crate::nes::Xnes) = "xnes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
 }
