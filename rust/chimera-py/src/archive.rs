@@ -292,6 +292,12 @@ impl Archive {
         })
     }
 
+    /// Cells along each descriptor; empty for cells around centroids.
+    #[getter]
+    fn shape(&self) -> Vec<usize> {
+        each!(&*self.lock(), archive => archive.shape())
+    }
+
     /// Whether solutions and descriptors are float32.
     #[getter]
     fn is_narrow(&self) -> bool {

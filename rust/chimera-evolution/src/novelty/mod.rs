@@ -6,6 +6,7 @@
 
 pub mod nearest;
 mod scan;
+pub mod search;
 pub mod tree;
 
 #[cfg(test)]
@@ -17,6 +18,8 @@ use crate::threads::Threads;
 
 /// Up to this many dimensions the tree is faster than the scan; measured on uniform points.
 pub const TREE_DIMENSIONS_MAX: usize = 6;
+/// Most behaviours a search remembers.
+pub const POINTS_MAX: usize = 1 << 28;
 /// Fewer pairs than this are scanned without building anything.
 const PAIRS_MIN: usize = 1 << 14;
 
@@ -110,7 +113,8 @@ pub(crate) fn mean_distance(squared: &[f64]) -> f64 {
 
 fn check<T: Real>(query: &Query<'_, T>) -> Result<()> {
     let n = query.n_dimensions;
-    if n == 0 || query.queries.len() % n != 0 || query.points.len() % n != 0 {
+    let is_whole = |values: &[T]| n > 0 && values.len().is_multiple_of(n);
+    if !is_whole(query.queries) || !is_whole(query.points) {
         return Err(Error::batch("points", "rows as long as the queries'", n));
     }
     if query.k == 0 {

@@ -11,9 +11,12 @@
 pub mod archive;
 pub mod centroids;
 pub mod elites;
+pub mod emitters;
 pub mod grid;
+pub mod map_elites;
 mod real;
 pub mod sliding;
+pub mod variation;
 
 #[cfg(test)]
 mod tests;
