@@ -38,11 +38,11 @@ pub struct Natural {
 
 /// Square matrices of the size of the population.
 #[derive(Clone, Debug, Default)]
-struct Small {
+pub(super) struct Small {
     gram: Vec<f64>,
     term: Vec<f64>,
     next: Vec<f64>,
-    sum: Vec<f64>,
+    pub(super) sum: Vec<f64>,
 }
 
 fn utilities(n_rows: usize) -> Vec<f64> {
@@ -171,7 +171,7 @@ impl Distribution for Natural {
 
 /// `W = (Σₖ (D G)ᵏ / (k + 1)!) D` for the diagonal gains `D` and the inner products `G` of the rows:
 /// then `exp(Zᵀ D Z) = I + Zᵀ W Z`.
-fn series(small: &mut Small, rows: &[f64], width: usize, gains: &[f64]) {
+pub(super) fn series(small: &mut Small, rows: &[f64], width: usize, gains: &[f64]) {
     let n = gains.len();
     for matrix in [&mut small.gram, &mut small.term, &mut small.next, &mut small.sum] {
         matrix.clear();
