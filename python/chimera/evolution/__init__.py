@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         Grid,
         SlidingGrid,
     )
+    from chimera.evolution._cma import (
+        CMAES,
+    )
     from chimera.evolution._coevolution import (
         Competition,
         Cooperation,
@@ -64,6 +67,11 @@ if TYPE_CHECKING:
         NSGA3,
         SMSEMOA,
         HypervolumeConvergence,
+    )
+    from chimera.evolution._nes import (
+        LMMAES,
+        XNES,
+        OpenAIES,
     )
     from chimera.evolution._novelty import (
         Neighbours,
@@ -111,15 +119,18 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CMAES",
     "CMAMAE",
     "CMAME",
     "CVT",
     "GA",
+    "LMMAES",
     "MOEAD",
     "NO_PARENT",
     "NSGA2",
     "NSGA3",
     "SMSEMOA",
+    "XNES",
     "Added",
     "Algorithm",
     "Archive",
@@ -144,6 +155,7 @@ __all__ = [
     "Neighbours",
     "NoisyBest",
     "NoveltySearch",
+    "OpenAIES",
     "Optimization",
     "Origins",
     "PerRow",
@@ -184,6 +196,7 @@ _HOMES = {
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CMAES": "_cma",
     "CMAMAE": "_map_elites",
     "CMAME": "_map_elites",
     "CVT": "_cells",
@@ -202,6 +215,7 @@ _HOMES = {
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
     "Islands": "_islands",
+    "LMMAES": "_nes",
     "MOEAD": "_multi",
     "MapElites": "_map_elites",
     "NSGA2": "_multi",
@@ -209,6 +223,7 @@ _HOMES = {
     "Neighbours": "_novelty",
     "NoisyBest": "evaluation",
     "NoveltySearch": "_novelty",
+    "OpenAIES": "_nes",
     "Optimization": "_loop",
     "PerRow": "evaluation",
     "Population": "_population",
@@ -223,6 +238,7 @@ _HOMES = {
     "Stage": "evaluation",
     "Step": "_loop",
     "Vectorized": "evaluation",
+    "XNES": "_nes",
     "crowding_distance": "indicators",
     "epsilon_indicator": "indicators",
     "gd": "indicators",
