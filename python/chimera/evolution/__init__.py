@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Competition,
         Cooperation,
     )
+    from chimera.evolution._differential import DE, JADE, LSHADE
     from chimera.evolution._genetic import (
         GA,
     )
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         CMAME,
         MapElites,
     )
+    from chimera.evolution._minimize import History, Result, minimize, run
     from chimera.evolution._multi import (
         MOEAD,
         NSGA2,
@@ -74,11 +76,21 @@ if TYPE_CHECKING:
     from chimera.evolution._population import (
         Population,
     )
+    from chimera.evolution._portfolio import Portfolio
     from chimera.evolution._programs import (
         ProgramSearch,
     )
     from chimera.evolution._random import (
         RandomSearch,
+    )
+    from chimera.evolution._swarm import PSO
+    from chimera.evolution._termination import (
+        AnyOf,
+        Budget,
+        Criterion,
+        Stagnation,
+        Target,
+        Tolerance,
     )
     from chimera.evolution.database import (
         GenomeDatabase,
@@ -114,29 +126,37 @@ __all__ = [
     "CMAMAE",
     "CMAME",
     "CVT",
+    "DE",
     "GA",
+    "JADE",
+    "LSHADE",
     "MOEAD",
     "NO_PARENT",
     "NSGA2",
     "NSGA3",
+    "PSO",
     "SMSEMOA",
     "Added",
     "Algorithm",
+    "AnyOf",
     "Archive",
     "ArchiveStats",
     "AsyncEvaluator",
     "Block",
+    "Budget",
     "CVTArchive",
     "Cascade",
     "Competition",
     "Cooperation",
     "Counts",
+    "Criterion",
     "Elites",
     "Evaluated",
     "Evaluator",
     "GenomeDatabase",
     "Grid",
     "GridArchive",
+    "History",
     "HypervolumeConvergence",
     "HypervolumeEstimate",
     "Islands",
@@ -148,16 +168,21 @@ __all__ = [
     "Origins",
     "PerRow",
     "Population",
+    "Portfolio",
     "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
     "Resampling",
+    "Result",
     "Sandboxed",
     "SlidingBoundariesArchive",
     "SlidingGrid",
     "Space",
     "Stage",
+    "Stagnation",
     "Step",
+    "Target",
+    "Tolerance",
     "Vectorized",
     "boolean",
     "category",
@@ -170,6 +195,7 @@ __all__ = [
     "igd",
     "igd_plus",
     "integer",
+    "minimize",
     "mixed",
     "nearest_neighbours",
     "novelty",
@@ -177,9 +203,25 @@ __all__ = [
     "pareto_ranks",
     "permutation",
     "real",
+    "run",
 ]
 
 _HOMES = {
+    "DE": "_differential",
+    "JADE": "_differential",
+    "LSHADE": "_differential",
+    "PSO": "_swarm",
+    "Portfolio": "_portfolio",
+    "AnyOf": "_termination",
+    "Budget": "_termination",
+    "Criterion": "_termination",
+    "Stagnation": "_termination",
+    "Target": "_termination",
+    "Tolerance": "_termination",
+    "History": "_minimize",
+    "Result": "_minimize",
+    "minimize": "_minimize",
+    "run": "_minimize",
     "Added": "_archives",
     "Archive": "_archives",
     "ArchiveStats": "_archives",

@@ -17,7 +17,7 @@ class Portfolio(Algorithm, method="auto"):
     Seven rows tell whether the objective is a sum over genes: then line searches along all genes at
     once (STEP). Otherwise quasi-Newton descent by differences. Both hand over to covariance matrix
     adaptation, which restarts in turns with descents from random points. Batches have different
-    sizes: ask without a number. Constrained rows are searched by covariance matrix adaptation alone.
+    sizes: ask without a number. Constrained rows go to covariance matrix adaptation alone.
 
     Args:
         space: One bounded block of float64, or bounds.
@@ -34,9 +34,9 @@ class Portfolio(Algorithm, method="auto"):
         ConfigError: A bound is infinite, or a setting is outside its range.
 
     Source:
-        Loshchilov, Schoenauer & Sebag, 2013, "Bi-population CMA-ES Algorithms with Surrogate Models
-        and Line Searches"; Swarzberg, Seront & Bersini, 1994, "S.T.E.P.: The Easiest Way to Optimize
-        a Function".
+        Loshchilov, Schoenauer & Sebag, 2013, "Bi-population CMA-ES Algorithms with Surrogate
+        Models and Line Searches"; Swarzberg, Seront & Bersini, 1994, "S.T.E.P.: The Easiest Way
+        to Optimize a Function".
 
     Example:
         >>> search = Portfolio([(-5.0, 5.0)] * 4, seed=1)

@@ -1,8 +1,8 @@
 """When a loop stops: budget, target, stagnation, tolerance, and any of them together.
 
-A criterion looks at a `Step` and says why to stop, or None. They combine with ``|``, also with plain
-functions. The order is that of writing: the first reason counts. Hypervolume convergence for several
-objectives is `HypervolumeConvergence`.
+A criterion looks at a `Step` and says why to stop, or None. They combine with ``|``, also with
+plain functions; the first reason counts, in the order of writing. `HypervolumeConvergence` is the
+criterion for several objectives.
 """
 
 from __future__ import annotations
