@@ -508,7 +508,8 @@ def _result(started: _Started, history: History, stop_reason: str) -> Result:
     violation: Any = float("inf") if best is None else float(best[2])
     if algorithm.n_objectives > 1:
         front = algorithm.front
-        x, score = front.genomes, front.objectives
+        x = front.genomes if len(front.genomes) > 1 else front.x
+        score = front.objectives
         violation = front.violations
         if violation is None:
             violation = np.zeros(0 if score is None else len(score))
