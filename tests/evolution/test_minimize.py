@@ -48,7 +48,7 @@ def test_the_choice_follows_the_problem_and_says_why(
     assert result.method == method
     assert result.reason in str(result)
     assert str(result.n_evaluations) in str(result)
-    assert result.stop_reason == "budget"
+    assert result.stop_reason in {"budget", "collapsed"}
 
 
 def test_mixed_rows_arrive_as_dictionaries() -> None:
