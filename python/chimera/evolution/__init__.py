@@ -45,6 +45,11 @@ if TYPE_CHECKING:
         Competition,
         Cooperation,
     )
+    from chimera.evolution._differential import (
+        DE,
+        JADE,
+        LSHADE,
+    )
     from chimera.evolution._genetic import (
         GA,
     )
@@ -60,6 +65,12 @@ if TYPE_CHECKING:
         CMAMAE,
         CMAME,
         MapElites,
+    )
+    from chimera.evolution._minimize import (
+        History,
+        Result,
+        minimize,
+        run,
     )
     from chimera.evolution._multi import (
         MOEAD,
@@ -82,11 +93,25 @@ if TYPE_CHECKING:
     from chimera.evolution._population import (
         Population,
     )
+    from chimera.evolution._portfolio import (
+        Portfolio,
+    )
     from chimera.evolution._programs import (
         ProgramSearch,
     )
     from chimera.evolution._random import (
         RandomSearch,
+    )
+    from chimera.evolution._swarm import (
+        PSO,
+    )
+    from chimera.evolution._termination import (
+        AnyOf,
+        Budget,
+        Criterion,
+        Stagnation,
+        Target,
+        Tolerance,
     )
     from chimera.evolution.database import (
         GenomeDatabase,
@@ -123,31 +148,39 @@ __all__ = [
     "CMAMAE",
     "CMAME",
     "CVT",
+    "DE",
     "GA",
+    "JADE",
     "LMMAES",
+    "LSHADE",
     "MOEAD",
     "NO_PARENT",
     "NSGA2",
     "NSGA3",
+    "PSO",
     "SMSEMOA",
     "XNES",
     "Added",
     "Algorithm",
+    "AnyOf",
     "Archive",
     "ArchiveStats",
     "AsyncEvaluator",
     "Block",
+    "Budget",
     "CVTArchive",
     "Cascade",
     "Competition",
     "Cooperation",
     "Counts",
+    "Criterion",
     "Elites",
     "Evaluated",
     "Evaluator",
     "GenomeDatabase",
     "Grid",
     "GridArchive",
+    "History",
     "HypervolumeConvergence",
     "HypervolumeEstimate",
     "Islands",
@@ -160,16 +193,21 @@ __all__ = [
     "Origins",
     "PerRow",
     "Population",
+    "Portfolio",
     "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
     "Resampling",
+    "Result",
     "Sandboxed",
     "SlidingBoundariesArchive",
     "SlidingGrid",
     "Space",
     "Stage",
+    "Stagnation",
     "Step",
+    "Target",
+    "Tolerance",
     "Vectorized",
     "boolean",
     "category",
@@ -182,6 +220,7 @@ __all__ = [
     "igd",
     "igd_plus",
     "integer",
+    "minimize",
     "mixed",
     "nearest_neighbours",
     "novelty",
@@ -189,13 +228,16 @@ __all__ = [
     "pareto_ranks",
     "permutation",
     "real",
+    "run",
 ]
 
 _HOMES = {
     "Added": "_archives",
+    "AnyOf": "_termination",
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "Budget": "_termination",
     "CMAES": "_cma",
     "CMAMAE": "_map_elites",
     "CMAME": "_map_elites",
@@ -205,6 +247,8 @@ _HOMES = {
     "Competition": "_coevolution",
     "Cooperation": "_coevolution",
     "Counts": "evaluation",
+    "Criterion": "_termination",
+    "DE": "_differential",
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
@@ -212,10 +256,13 @@ _HOMES = {
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
+    "History": "_minimize",
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
     "Islands": "_islands",
+    "JADE": "_differential",
     "LMMAES": "_nes",
+    "LSHADE": "_differential",
     "MOEAD": "_multi",
     "MapElites": "_map_elites",
     "NSGA2": "_multi",
@@ -225,18 +272,24 @@ _HOMES = {
     "NoveltySearch": "_novelty",
     "OpenAIES": "_nes",
     "Optimization": "_loop",
+    "PSO": "_swarm",
     "PerRow": "evaluation",
     "Population": "_population",
+    "Portfolio": "_portfolio",
     "ProcessPool": "evaluation",
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Resampling": "evaluation",
+    "Result": "_minimize",
     "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",
     "SlidingGrid": "_cells",
     "Stage": "evaluation",
+    "Stagnation": "_termination",
     "Step": "_loop",
+    "Target": "_termination",
+    "Tolerance": "_termination",
     "Vectorized": "evaluation",
     "XNES": "_nes",
     "crowding_distance": "indicators",
@@ -247,10 +300,12 @@ _HOMES = {
     "hypervolume_estimate": "indicators",
     "igd": "indicators",
     "igd_plus": "indicators",
+    "minimize": "_minimize",
     "nearest_neighbours": "_novelty",
     "novelty": "_novelty",
     "optimize": "_loop",
     "pareto_ranks": "indicators",
+    "run": "_minimize",
 }
 
 
