@@ -30,7 +30,7 @@ class Archives:
         for batch in self.batches[:2]:
             self.archive.add(*batch)
 
-    def time_insert(self, cells):
+    def time_insert(self, _cells):
         self.archive.add(*self.batches[2])
 
 
@@ -58,5 +58,5 @@ class Neighbours:
         self.queries = rng.normal(size=(1_000, n_dimensions)).astype("float32")
         self.points = rng.normal(size=(20_000, n_dimensions)).astype("float32")
 
-    def time_search(self, n_dimensions):
+    def time_search(self, _n_dimensions):
         nearest_neighbours(self.queries, self.points, 15)

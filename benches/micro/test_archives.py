@@ -1,7 +1,7 @@
 """Archives, MAP-Elites and neighbours: unit costs of quality diversity.
 
-One thread, float32 batches of 10 000 x 100 for insertion (10 000 cells, archive filled before), 1 024
-x 100 for a generation of MAP-Elites, 1 000 queries among 20 000 points for neighbours.
+One thread, float32 batches of 10 000 x 100 for insertion (10 000 cells, archive filled before),
+1 024 x 100 for a generation of MAP-Elites, 1 000 queries among 20 000 points for neighbours.
 """
 
 import numpy as np

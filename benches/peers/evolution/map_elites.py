@@ -7,13 +7,13 @@ size and first step size.
 
 import time
 
-import timing  # first: it limits the threads of linear algebra
-
+import timing  # isort: skip -- before NumPy
 import numpy as np
-from chimera.evolution import CMAMAE, CMAME, Grid, MapElites, real
 from ribs.archives import GridArchive
 from ribs.emitters import EvolutionStrategyEmitter, IsoLineEmitter
 from ribs.schedulers import Scheduler
+
+from chimera.evolution import CMAMAE, CMAME, Grid, MapElites, real
 
 BOUND = 5.12
 

@@ -5,10 +5,10 @@ flat index of faiss ranks by 32-bit products, so a few ranks of nearly equal dis
 are checked against 64-bit distances.
 """
 
-import timing  # first: it limits the threads of linear algebra
-
+import timing  # isort: skip -- before NumPy
 import faiss
 import numpy as np
+
 from chimera.evolution import nearest_neighbours
 
 K = 15
