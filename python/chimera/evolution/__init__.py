@@ -33,37 +33,93 @@ if TYPE_CHECKING:
         GridArchive,
         SlidingBoundariesArchive,
     )
-    from chimera.evolution._cells import CVT, Grid, SlidingGrid
-    from chimera.evolution._loop import Optimization, Step, optimize
-    from chimera.evolution._map_elites import CMAMAE, CMAME, MapElites
+    from chimera.evolution._cells import (
+        CVT,
+        Grid,
+        SlidingGrid,
+    )
+    from chimera.evolution._coevolution import (
+        Competition,
+        Cooperation,
+    )
+    from chimera.evolution._genetic import (
+        GA,
+    )
+    from chimera.evolution._islands import (
+        Islands,
+    )
+    from chimera.evolution._loop import (
+        Optimization,
+        Step,
+        optimize,
+    )
+    from chimera.evolution._map_elites import (
+        CMAMAE,
+        CMAME,
+        MapElites,
+    )
+    from chimera.evolution._multi import (
+        MOEAD,
+        NSGA2,
+        NSGA3,
+        SMSEMOA,
+        HypervolumeConvergence,
+    )
     from chimera.evolution._novelty import (
         Neighbours,
         NoveltySearch,
         nearest_neighbours,
         novelty,
     )
-    from chimera.evolution._population import Population
-    from chimera.evolution._programs import ProgramSearch
-    from chimera.evolution._random import RandomSearch
-    from chimera.evolution.database import GenomeDatabase
+    from chimera.evolution._population import (
+        Population,
+    )
+    from chimera.evolution._programs import (
+        ProgramSearch,
+    )
+    from chimera.evolution._random import (
+        RandomSearch,
+    )
+    from chimera.evolution.database import (
+        GenomeDatabase,
+    )
     from chimera.evolution.evaluation import (
         AsyncEvaluator,
         Cascade,
         Counts,
         Evaluated,
         Evaluator,
+        NoisyBest,
         PerRow,
         ProcessPool,
+        Resampling,
         Sandboxed,
         Stage,
         Vectorized,
+    )
+    from chimera.evolution.indicators import (
+        HypervolumeEstimate,
+        crowding_distance,
+        epsilon_indicator,
+        gd,
+        hypervolume,
+        hypervolume_contributions,
+        hypervolume_estimate,
+        igd,
+        igd_plus,
+        pareto_ranks,
     )
 
 __all__ = [
     "CMAMAE",
     "CMAME",
     "CVT",
+    "GA",
+    "MOEAD",
     "NO_PARENT",
+    "NSGA2",
+    "NSGA3",
+    "SMSEMOA",
     "Added",
     "Algorithm",
     "Archive",
@@ -72,6 +128,8 @@ __all__ = [
     "Block",
     "CVTArchive",
     "Cascade",
+    "Competition",
+    "Cooperation",
     "Counts",
     "Elites",
     "Evaluated",
@@ -79,8 +137,12 @@ __all__ = [
     "GenomeDatabase",
     "Grid",
     "GridArchive",
+    "HypervolumeConvergence",
+    "HypervolumeEstimate",
+    "Islands",
     "MapElites",
     "Neighbours",
+    "NoisyBest",
     "NoveltySearch",
     "Optimization",
     "Origins",
@@ -89,6 +151,7 @@ __all__ = [
     "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
+    "Resampling",
     "Sandboxed",
     "SlidingBoundariesArchive",
     "SlidingGrid",
@@ -98,11 +161,20 @@ __all__ = [
     "Vectorized",
     "boolean",
     "category",
+    "crowding_distance",
+    "epsilon_indicator",
+    "gd",
+    "hypervolume",
+    "hypervolume_contributions",
+    "hypervolume_estimate",
+    "igd",
+    "igd_plus",
     "integer",
     "mixed",
     "nearest_neighbours",
     "novelty",
     "optimize",
+    "pareto_ranks",
     "permutation",
     "real",
 ]
@@ -117,15 +189,25 @@ _HOMES = {
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",
+    "Competition": "_coevolution",
+    "Cooperation": "_coevolution",
     "Counts": "evaluation",
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
+    "GA": "_genetic",
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
+    "HypervolumeConvergence": "_multi",
+    "HypervolumeEstimate": "indicators",
+    "Islands": "_islands",
+    "MOEAD": "_multi",
     "MapElites": "_map_elites",
+    "NSGA2": "_multi",
+    "NSGA3": "_multi",
     "Neighbours": "_novelty",
+    "NoisyBest": "evaluation",
     "NoveltySearch": "_novelty",
     "Optimization": "_loop",
     "PerRow": "evaluation",
@@ -133,15 +215,26 @@ _HOMES = {
     "ProcessPool": "evaluation",
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
+    "Resampling": "evaluation",
+    "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",
     "SlidingGrid": "_cells",
     "Stage": "evaluation",
     "Step": "_loop",
     "Vectorized": "evaluation",
+    "crowding_distance": "indicators",
+    "epsilon_indicator": "indicators",
+    "gd": "indicators",
+    "hypervolume": "indicators",
+    "hypervolume_contributions": "indicators",
+    "hypervolume_estimate": "indicators",
+    "igd": "indicators",
+    "igd_plus": "indicators",
     "nearest_neighbours": "_novelty",
     "novelty": "_novelty",
     "optimize": "_loop",
+    "pareto_ranks": "indicators",
 }
 
 

@@ -11,18 +11,28 @@
 pub mod algorithm;
 pub mod cma;
 pub mod column;
+pub mod constraint;
+pub mod differential;
 pub mod error;
+pub mod genetic;
 pub mod gp;
+pub mod islands;
 pub mod matrix;
 pub mod method;
+pub mod multi;
 pub mod novelty;
 pub mod numeric;
 pub mod operators;
+pub mod pareto;
+pub mod portfolio;
 pub mod quality_diversity;
 pub mod random;
 pub mod run;
 pub mod simd;
 pub mod space;
+pub mod swarm;
+#[cfg(test)]
+mod testing;
 pub mod threads;
 
 pub use algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Origins, Population, Scores};

@@ -323,6 +323,16 @@ impl Run {
         self.progress.n_failed
     }
 
+    /// Rows asked so far.
+    pub const fn n_asked(&self) -> u64 {
+        self.progress.n_asked
+    }
+
+    /// The method and the seed, for a harness of another kind.
+    pub fn into_method(self) -> (Method, u64) {
+        (self.method, self.progress.seed)
+    }
+
     /// The seed.
     pub const fn seed(&self) -> u64 {
         self.progress.seed

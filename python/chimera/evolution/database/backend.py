@@ -1,16 +1,82 @@
-"""What a store of genomes offers, whichever database holds it."""
+"""What a store of genomes offers, whichever database holds it, and what it needs of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chimera.evolution.database.rows import Generation
 
-__all__ = ["Backend", "Rows", "Transaction"]
+__all__ = ["Backend", "Rows", "Search", "Transaction"]
 
 Rows = list[tuple[Any, ...]]
+
+
+class Search(Protocol):
+    """What can be recorded: every `Algorithm`, and whatever has these of it."""
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of its random streams."""
+
+    @property
+    def blocks(self) -> Sequence[tuple[str, str, Sequence[float], Sequence[float]]]:
+        """Its space; blocks of kind ``program`` hold text."""
+
+    @property
+    def maximized(self) -> Sequence[bool]:
+        """Per objective, whether it is maximised; empty when none is."""
+
+    @property
+    def operators(self) -> Sequence[str]:
+        """Names of the variation operators."""
+
+    @property
+    def origins(self) -> tuple[int, NDArray[np.uint64], NDArray[np.uint8]]:
+        """First identity, parents and operators of the batch asked last."""
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether rows may be told in any order and number."""
+
+    @property
+    def generation(self) -> int:
+        """Batches told."""
+
+    @property
+    def n_evaluations(self) -> int:
+        """Rows told."""
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """Figures by name."""
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it would stop by itself."""
+
+    def ask(self, n: int | None = None) -> Any:
+        """Return candidates."""
+
+    def tell(
+        self,
+        batch: Any,
+        scores: Any,
+        *,
+        violations: Any = None,
+        descriptors: Any = None,
+        cases: Any = None,
+        failed: Any = None,
+    ) -> None:
+        """Take their scores."""
 
 
 class Transaction(Protocol):

@@ -1,7 +1,8 @@
 """The genome database in PostgreSQL, in a schema called ``chimera``.
 
-Generations go in by binary COPY, formatted as arrays; each is one transaction. When the server
-goes away nothing half written stays, and the next transaction connects again.
+Generations go in by binary COPY, formatted as arrays; each is one transaction, as durable as the
+server's ``synchronous_commit`` says. When the server goes away nothing half written stays, and the
+next transaction connects again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ __all__ = ["PostgresBackend", "translate"]
 
 _SCHEMA: Final = "chimera"
 _SETUP_LOCK: Final = 0x43484745
-_OPTIONS: Final = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "30000"}
+_OPTIONS: Final = {
+    "client_encoding": "UTF8",
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "tcp_user_timeout": "30000",
+}
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END: Final = b"\xff\xff"
 _FLOAT8_OID: Final = 701
@@ -64,7 +70,6 @@ class PostgresBackend:
     Args:
         url: ``postgresql://user:password@host:port/database?option=value``.
         read_only: Refuse to write; the tables must exist.
-        is_synced: Whether a commit waits for the server's disk (``synchronous_commit``).
 
     Raises:
         MissingExtraError: psycopg is not installed.
@@ -73,10 +78,10 @@ class PostgresBackend:
 
     dialect = "postgres"
 
-    def __init__(self, url: str, *, read_only: bool, is_synced: bool) -> None:
+    def __init__(self, url: str, *, read_only: bool) -> None:
         self._psycopg = _psycopg()
         self._url = url
-        self._is_synced = is_synced
+        self._is_read_only = read_only
         self._lock = threading.RLock()
         self._connection: Any = None
         try:
@@ -87,16 +92,19 @@ class PostgresBackend:
             ) from error
         self._options = {name: value for name, value in _OPTIONS.items() if name not in known}
         self.place = f"postgresql {known.get('host', 'localhost')}/{known.get('dbname', '')}"
-        with self._lock, self._translated():
-            self._prepare(read_only=read_only)
+        try:
+            with self._translated():
+                self._prepare(read_only=read_only)
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> Any:
         """Return the connection, a new one when the last is gone."""
         if self._connection is None or self._connection.closed:
             connection = self._psycopg.connect(self._url, autocommit=True, **self._options)
             connection.execute(f"SET search_path TO {_SCHEMA}")
-            if not self._is_synced:
-                connection.execute("SET synchronous_commit TO off")
+            connection.read_only = self._is_read_only
             self._connection = connection
         return self._connection
 

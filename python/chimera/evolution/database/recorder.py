@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError, StorageError
-from chimera.evolution.database.backend import Backend
+from chimera.evolution._columns import NO_PARENT
+from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.rows import Generation, Layout, pairs_of
 
 if TYPE_CHECKING:
-    from chimera.evolution._algorithm import Algorithm
+    from chimera.evolution._loop import Step
 
 __all__ = ["Recorder"]
 
@@ -24,20 +25,16 @@ _log = logging.getLogger("chimera.evolution")
 
 _WAITING_MAX: Final = 16
 """Generations kept in memory while the database fails."""
-_ASKED_MAX: Final = 1024
-"""Batches of a steady-state search whose identities are remembered until they are told."""
+_ASKED_MAX: Final = 1 << 18
+"""Rows of a steady-state search whose identities are remembered until they are told."""
 
 
 class _Asked(NamedTuple):
-    """A batch that a steady-state search handed out."""
+    """A row that a steady-state search handed out."""
 
-    start: int
-    stop: int
-    row_bytes: int
-    batch: NDArray[Any]  # kept, so that its memory means this batch
-    first_id: int
+    idx: int
     parents: NDArray[np.uint64]
-    operators: NDArray[np.uint8]
+    operator: int | None
 
 
 class Recorder:
@@ -64,10 +61,11 @@ class Recorder:
         >>> bool(database.best(1).objectives[0, 0] == search.best_score)
         True
         >>> database.close()
+        >>> folder.cleanup()
     """
 
     def __init__(
-        self, backend: Backend, run: int, algorithm: Algorithm, layout: Layout, *, on_error: str
+        self, backend: Backend, run: int, algorithm: Search, layout: Layout, *, on_error: str
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error: expected raise or skip, got {on_error!r}")
@@ -78,7 +76,7 @@ class Recorder:
         self._is_lenient = on_error == "skip"
         self._is_maximized = bool(algorithm.maximized and algorithm.maximized[0])
         self._waiting: deque[Generation] = deque()
-        self._asked: deque[_Asked] = deque(maxlen=_ASKED_MAX)
+        self._asked: dict[tuple[bytes, str], _Asked] = {}
         self._next_foreign_id = -1
         self._since = time.perf_counter()
 
@@ -90,17 +88,16 @@ class Recorder:
         """Return candidates; as the search's own ``ask``."""
         batch = self.algorithm.ask(n)
         if self.algorithm.is_steady:
-            first = next(iter(batch.values())) if isinstance(batch, dict) else batch
-            start = first.__array_interface__["data"][0]
-            self._asked.append(
-                _Asked(
-                    start,
-                    start + first.nbytes,
-                    first.strides[0],
-                    first,
-                    *self.algorithm.origins,
+            first_id, parents, operators = self.algorithm.origins
+            keys = self._keys(batch)
+            for row, key in enumerate(keys):
+                self._asked[key] = _Asked(
+                    first_id + row,
+                    parents[row] if len(parents) == len(keys) else np.empty(0, np.uint64),
+                    int(operators[row]) if len(operators) == len(keys) else None,
                 )
-            )
+            while len(self._asked) > _ASKED_MAX:
+                del self._asked[next(iter(self._asked))]
         return batch
 
     def tell(
@@ -120,10 +117,6 @@ class Recorder:
             StorageError: The database failed; the search has learned the batch all the same, and
                 the generation waits to be stored by the next ``tell`` or `flush`.
         """
-        number = int(self.algorithm.generation)
-        generation = None
-        if not self.algorithm.is_steady:  # lineage is that of the batch asked last
-            ids, operators, parents = self._origins(batch)
         self.algorithm.tell(
             batch,
             scores,
@@ -132,10 +125,36 @@ class Recorder:
             cases=cases,
             failed=failed,
         )
-        if self.algorithm.is_steady:
-            ids, operators, parents = self._steady_origins(batch)
+        self.store(batch, scores, violations=violations, descriptors=descriptors, failed=failed)
+
+    def __call__(self, step: Step) -> None:
+        """Store what a loop has told its search; for ``optimize(..., callback=)``.
+
+        Raises:
+            StorageError: The database failed; see `tell`.
+        """
+        told = step.evaluated.arguments()
+        told.pop("cases", None)
+        self.store(step.batch, told.pop("scores"), **told)
+
+    def store(
+        self,
+        batch: Any,
+        scores: ArrayLike,
+        *,
+        violations: ArrayLike | None = None,
+        descriptors: ArrayLike | None = None,
+        failed: ArrayLike | None = None,
+    ) -> None:
+        """Store a generation that the search itself was told just now.
+
+        Raises:
+            StorageError: The database failed; see `tell`.
+        """
+        is_steady = self.algorithm.is_steady
+        ids, operators, parents = self._found(batch) if is_steady else self._origins(batch)
         generation = self._generation(
-            number, batch, scores, violations, descriptors, failed, ids, operators, parents
+            batch, scores, violations, descriptors, failed, ids, operators, parents
         )
         self._waiting.append(generation)
         self._store()
@@ -147,29 +166,37 @@ class Recorder:
         ids = np.arange(first_id, first_id + _n_rows(batch), dtype=np.int64)
         return _lineage(ids, parents, operators)
 
-    def _steady_origins(
+    def _keys(self, batch: Any) -> list[tuple[bytes, str]]:
+        """Return what tells the rows of a batch apart."""
+        blocks = batch if isinstance(batch, dict) else {self._only_block(): batch}
+        genomes, programs = self._layout.encode(blocks)
+        n_rows = _n_rows(batch)
+        blobs = [b""] * n_rows
+        if genomes is not None:
+            blobs = genomes.view(f"V{genomes.shape[1]}").ravel().tolist()
+        return list(zip(blobs, programs or [""] * n_rows, strict=True))
+
+    def _found(
         self, batch: Any
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-        """Find rows of any batch asked before by where they lie in memory.
-
-        Rows that were never asked get negative identities.
-        """
-        n_rows = _n_rows(batch)
-        first = next(iter(batch.values())) if isinstance(batch, dict) else batch
-        place = first.__array_interface__["data"][0] if isinstance(first, np.ndarray) else 0
-        for asked in reversed(self._asked):
-            if asked.start <= place < asked.stop and first.strides[0] == asked.row_bytes:
-                row = (place - asked.start) // asked.row_bytes
-                rows = slice(row, row + n_rows)
-                ids = np.arange(n_rows, dtype=np.int64) + (asked.first_id + row)
-                return _lineage(ids, asked.parents[rows], asked.operators[rows])
-        ids = np.arange(self._next_foreign_id, self._next_foreign_id - n_rows, -1, dtype=np.int64)
-        self._next_foreign_id -= n_rows
-        return _lineage(ids, np.empty((n_rows, 0), np.uint64), np.empty(0, np.uint8))
+        """Find rows of any batch asked before; others get negative identities."""
+        found = []
+        for key in self._keys(batch):
+            asked = self._asked.pop(key, None)
+            if asked is None:
+                asked = _Asked(self._next_foreign_id, np.empty(0, np.uint64), None)
+                self._next_foreign_id -= 1
+            found.append(asked)
+        width = max(len(asked.parents) for asked in found)
+        parents = np.full((len(found), width), NO_PARENT, dtype=np.uint64)
+        for row, asked in enumerate(found):
+            parents[row, : len(asked.parents)] = asked.parents
+        operators = [asked.operator for asked in found if asked.operator is not None]
+        ids = np.array([asked.idx for asked in found], dtype=np.int64)
+        return _lineage(ids, parents, np.array(operators, dtype=np.uint8))
 
     def _generation(  # noqa: PLR0917
         self,
-        number: int,
         batch: Any,
         scores: ArrayLike,
         violations: ArrayLike | None,
@@ -197,7 +224,7 @@ class Recorder:
         if len(feasible):
             best = float(feasible.max() if self._is_maximized else feasible.min())
         return Generation(
-            number=number,
+            number=int(self.algorithm.generation) - 1,
             ids=ids,
             failed=is_failed,
             objectives=objectives,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -16,14 +16,11 @@ from chimera.config import VERSION
 from chimera.errors import ConfigError, StateError
 from chimera.evolution._population import Population
 from chimera.evolution.database import queries
-from chimera.evolution.database.backend import Backend
+from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.queries import OperatorCredit, RunRecord
 from chimera.evolution.database.recorder import Recorder
 from chimera.evolution.database.rows import Layout
 from chimera.evolution.database.schema import BULK_TABLES
-
-if TYPE_CHECKING:
-    from chimera.evolution._algorithm import Algorithm
 
 __all__ = ["GenomeDatabase"]
 
@@ -38,16 +35,24 @@ class GenomeDatabase:
             ``postgresql://user:password@host/database`` (needs ``chimera[postgres]``; tables
             stand in the schema ``chimera``).
         read_only: Refuse to write, and do not create anything.
-        is_synced: Wait for the disk at each generation, so that a power cut loses nothing either.
+        is_synced: Wait for the disk at each generation, so that a power cut loses nothing either
+            (SQLite; PostgreSQL does as its ``synchronous_commit`` says).
 
     Raises:
         StorageError: It cannot be opened, is damaged, of another program, or of a newer version.
         MissingExtraError: psycopg is not installed.
 
     Example:
+        >>> import tempfile
         >>> from chimera.evolution import RandomSearch
-        >>> with GenomeDatabase(":memory:") as database:  # doctest: +SKIP
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> with GenomeDatabase(folder.name + "/runs.db") as database:
         ...     search = database.record(RandomSearch([(-1.0, 1.0)] * 3))
+        ...     batch = search.ask(4)
+        ...     search.tell(batch, (batch**2).sum(axis=1))
+        ...     database.sql("SELECT COUNT(*) AS n FROM individuals")
+        [{'n': 4}]
+        >>> folder.cleanup()
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class GenomeDatabase:
         if text.startswith(("postgresql://", "postgres://")):
             from chimera.evolution.database.postgres import PostgresBackend
 
-            self._backend = PostgresBackend(text, read_only=read_only, is_synced=is_synced)
+            self._backend = PostgresBackend(text, read_only=read_only)
         elif "://" in text:
             raise ConfigError(
                 f"place: expected a path or a postgresql:// URL, got {text.partition('://')[0]}://"
@@ -70,7 +75,7 @@ class GenomeDatabase:
 
     def record(
         self,
-        algorithm: Algorithm,
+        algorithm: Search,
         *,
         run: int | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -100,7 +105,7 @@ class GenomeDatabase:
         layout = Layout(facts["space"])
         return Recorder(self._backend, run, algorithm, layout, on_error=on_error)
 
-    def _register(self, algorithm: Algorithm, facts: Mapping[str, Any]) -> int:
+    def _register(self, algorithm: Search, facts: Mapping[str, Any]) -> int:
         with self._backend.transaction() as transaction:
             row = transaction.execute(
                 "INSERT INTO runs (algorithm, settings, seed, space, direction, created, version) "
@@ -120,7 +125,7 @@ class GenomeDatabase:
                 transaction.execute("INSERT INTO operators VALUES (?, ?, ?)", (run, idx, name))
         return run
 
-    def _rewind(self, run: int, algorithm: Algorithm, facts: Mapping[str, Any]) -> None:
+    def _rewind(self, run: int, algorithm: Search, facts: Mapping[str, Any]) -> None:
         """Check that a stored run is this one, and drop what it has not told yet."""
         stored = queries.runs(self._backend, run)[0]
         for name in ("algorithm", "seed", "space"):
@@ -256,7 +261,7 @@ class GenomeDatabase:
         return f"<GenomeDatabase: {self._backend.place}>"
 
 
-def _facts(algorithm: Algorithm, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+def _facts(algorithm: Search, settings: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what identifies a search."""
     given = settings if settings is not None else getattr(algorithm, "settings", {})
     maximized = list(algorithm.maximized)

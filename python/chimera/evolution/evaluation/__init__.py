@@ -7,6 +7,7 @@ reason. Algorithms and back ends know nothing of each other.
 from chimera.evolution.evaluation._base import Evaluator
 from chimera.evolution.evaluation._cascade import Cascade, Stage, StageCounts
 from chimera.evolution.evaluation._pool import ProcessPool
+from chimera.evolution.evaluation._resampling import NoisyBest, Resampling
 from chimera.evolution.evaluation._result import Batch, Counts, Evaluated
 from chimera.evolution.evaluation._sandboxed import Sandboxed
 from chimera.evolution.evaluation._serial import PerRow, Vectorized
@@ -19,8 +20,10 @@ __all__ = [
     "Counts",
     "Evaluated",
     "Evaluator",
+    "NoisyBest",
     "PerRow",
     "ProcessPool",
+    "Resampling",
     "Sandboxed",
     "Stage",
     "StageCounts",

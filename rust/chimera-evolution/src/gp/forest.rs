@@ -260,6 +260,19 @@ impl Forest {
         self.finish();
     }
 
+    /// Checks every tree, and that the arena holds nothing else.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, n_columns: usize) -> Result<()> {
+        let n = self.n_nodes();
+        let is_ordered = self.ends.is_sorted();
+        if !is_ordered || [self.codes.len(), self.values.len(), self.sizes.len()] != [n; 3] {
+            return Err(Error::batch("trees", "arrays of one length", "others"));
+        }
+        self.trees().try_for_each(|tree| tree.check(n_columns))
+    }
+
     /// Replaces the constants of a tree in order, as many as both have.
     pub fn set_constants(&mut self, idx: usize, constants: &[f32]) {
         let start = idx.checked_sub(1).and_then(|idx| self.ends.get(idx)).copied().unwrap_or(0);

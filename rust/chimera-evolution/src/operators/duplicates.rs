@@ -64,7 +64,6 @@ fn insert(
     is_equal: impl Fn(u32, u32) -> bool,
 ) -> bool {
     let mask = table.len() - 1;
-    #[expect(clippy::cast_possible_truncation, reason = "a hash")]
     let mut slot = (hash >> 20) as usize & mask;
     while let Some(entry) = table.get_mut(slot) {
         if *entry == EMPTY {

@@ -104,20 +104,11 @@ pub(crate) fn polynomial_step(share: f64, unit: f64, eta: f64) -> f64 {
     if is_down { -change } else { change }
 }
 
-/// Self-adaptation (Schwefel, 1977; Beyer & Schwefel, 2002, eq. 7): the row's own `sigma`, in units of
-/// the range, is multiplied by a log-normal factor first; then every gene takes a step of it.
-/// Returns the new sigma, kept within [1e-12, 1].
-pub fn self_adaptive<T: Real>(
-    sigma: f64,
-    repair: Repair,
-    bounds: &Bounds<T>,
-    rng: &mut Stream,
-    row: &mut [T],
-) -> f64 {
-    let rate = 1.0 / (row.len().max(1) as f64).sqrt();
-    let sigma = (sigma * numeric::f64::exp(rate * rng.normal())).clamp(1e-12, 1.0);
-    gaussian(1.0, sigma, repair, bounds, rng, row);
-    sigma
+/// Self-adaptation (Schwefel, 1977; Beyer & Schwefel, 2002, eq. 7): a row's own step size, in units
+/// of the range, times a log-normal factor, kept within [1e-12, 1]. The usual `rate` is
+/// 1 / sqrt(number of genes). Then [`gaussian`] takes a step of it in every gene.
+pub fn adapt(sigma: f64, rate: f64, rng: &mut Stream) -> f64 {
+    (sigma * numeric::f64::exp(rate * rng.normal())).clamp(1e-12, 1.0)
 }
 
 /// Integer bounds of a gene.

@@ -14,6 +14,8 @@ pub struct Scratch {
 }
 
 const NONE: i64 = -1;
+/// In place of a count of edges.
+const VISITED: u8 = u8::MAX;
 
 fn value(row: &[i64], idx: usize) -> i64 {
     row.get(idx).copied().unwrap_or(NONE)
@@ -103,10 +105,10 @@ pub fn edge(a: &[i64], b: &[i64], rng: &mut Stream, scratch: &mut Scratch, child
             let (left, right) = (value(row, (idx + n - 1) % n), value(row, (idx + 1) % n));
             if let Some(list) = at(&mut scratch.neighbours, value(row, idx)) {
                 for other in [left, right] {
-                    if !list.contains(&other) {
-                        if let Some(slot) = list.iter_mut().find(|slot| **slot == NONE) {
-                            *slot = other;
-                        }
+                    let is_known = list.contains(&other);
+                    let free = list.iter_mut().find(|slot| **slot == NONE);
+                    if let Some(slot) = free.filter(|_| !is_known) {
+                        *slot = other;
                     }
                 }
             }
@@ -121,7 +123,6 @@ pub fn edge(a: &[i64], b: &[i64], rng: &mut Stream, scratch: &mut Scratch, child
     // Values not yet visited, for when a walk ends without neighbours.
     scratch.place.clear();
     scratch.place.extend((0..i64::MAX).take(n));
-    const VISITED: u8 = u8::MAX;
     let mut gene = value(if rng.chance(0.5) { a } else { b }, 0);
     for slot in child.iter_mut() {
         *slot = gene;

@@ -1,0 +1,177 @@
+use chimera_rng::Stream;
+
+use super::topology::{Topology, sources};
+use crate::algorithm::Scores;
+use crate::run::Run;
+use crate::space::Space;
+use crate::threads::Threads;
+
+fn space() -> Space {
+    Space::real(vec![-1.0; 3], vec![1.0; 3]).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn member(space: Space, batch_size: usize, seed: u64) -> String {
+    let settings = format!("{{\"batch_size\": {batch_size}}}");
+    let run = Run::new("random_search", space, &settings, seed, Threads::one()).unwrap();
+    hex(&run.save().unwrap())
+}
+
+fn start(sizes: &[usize], extra: &str, threads: usize) -> Run {
+    let states: Vec<_> = sizes
+        .iter()
+        .zip(0..)
+        .map(|(size, seed)| format!("\"{}\"", member(space(), *size, seed)))
+        .collect();
+    let settings = format!("{{\"states\": [{}]{extra}}}", states.join(","));
+    Run::new("islands", space(), &settings, 7, Threads::new(threads).unwrap()).unwrap()
+}
+
+fn sphere(run: &Run) -> Vec<f64> {
+    let genes = run.batch().genomes[0].as_f64().unwrap();
+    genes.rows().map(|row| row.iter().map(|x| x * x).sum()).collect()
+}
+
+fn step(run: &mut Run) -> Vec<f64> {
+    run.ask(None).unwrap();
+    let objectives = sphere(run);
+    run.tell(None, &Scores { objectives: &objectives, ..Scores::default() }).unwrap();
+    objectives
+}
+
+fn from(topology: Topology, edges: &[(usize, usize)], n: usize, to: usize) -> Vec<usize> {
+    sources(topology, edges, n, to, &mut Stream::new(1, 2, 3))
+}
+
+#[test]
+fn topologies_name_the_senders() {
+    assert_eq!(from(Topology::Ring, &[], 4, 0), [3]);
+    assert_eq!(from(Topology::Full, &[], 4, 1), [0, 2, 3]);
+    assert_eq!(from(Topology::Star, &[], 4, 0), [1, 2, 3]);
+    assert_eq!(from(Topology::Star, &[], 4, 2), [0]);
+    assert_eq!(from(Topology::Torus, &[], 9, 4), [1, 3, 5, 7]);
+    assert_eq!(from(Topology::Torus, &[], 9, 0), [1, 2, 3, 6]);
+    assert_eq!(from(Topology::Torus, &[], 2, 0), [1]);
+    assert_eq!(from(Topology::Torus, &[], 5, 0), [1, 4]);
+    assert_eq!(from(Topology::Custom, &[(2, 0), (1, 0), (2, 0), (0, 1)], 3, 0), [1, 2]);
+    for topology in [Topology::Ring, Topology::Full, Topology::Star, Topology::Random] {
+        assert!(from(topology, &[], 1, 0).is_empty());
+        assert!(from(topology, &[], 2, 1) == [0], "{topology:?}");
+    }
+}
+
+#[test]
+fn a_batch_is_the_islands_batches_in_a_row() {
+    let mut run = start(&[3, 5], "", 1);
+    run.ask(None).unwrap();
+    assert_eq!(run.batch().n_rows(), 8);
+    let mut alone =
+        Run::new("random_search", space(), "{\"batch_size\": 3}", 0, Threads::one()).unwrap();
+    alone.ask(None).unwrap();
+    let first = run.batch().genomes[0].select(&[0, 1, 2]);
+    assert_eq!(first, alone.batch().genomes[0]);
+}
+
+#[test]
+fn migrants_carry_the_best_around_the_ring() {
+    let extra = ", \"migration_every\": 1, \"n_migrants\": 1";
+    let mut run = start(&[8, 8, 8, 8], extra, 1);
+    for _ in 0..10 {
+        step(&mut run);
+    }
+    let known = run.best().unwrap().objectives[0];
+    let own = |run: &Run| run.method().algorithm().population().objectives.as_slice().to_vec();
+    for _ in 0..5 {
+        run.ask(None).unwrap();
+        let bad = vec![100.0; 32];
+        run.tell(None, &Scores { objectives: &bad, ..Scores::default() }).unwrap();
+    }
+    assert_eq!(own(&run), [known; 4]);
+    assert!(run.method().algorithm().figures().contains(&("n_migrated", 60.0)));
+}
+
+#[test]
+fn islands_alone_never_exchange() {
+    let mut run = start(&[8, 8], ", \"migration_every\": 0", 1);
+    for _ in 0..20 {
+        step(&mut run);
+    }
+    assert!(run.method().algorithm().figures().contains(&("n_migrated", 0.0)));
+}
+
+#[test]
+fn failed_and_infeasible_rows_do_not_travel() {
+    for policy in ["best", "random"] {
+        let extra =
+            format!(", \"migration_every\": 1, \"n_migrants\": 9, \"policy\": \"{policy}\"");
+        let mut run = start(&[4, 4], &extra, 1);
+        for _ in 0..4 {
+            run.ask(None).unwrap();
+            let scores = Scores {
+                objectives: &[1.0; 8],
+                violations: &[1.0; 8],
+                failed: &[true; 8],
+                ..Scores::default()
+            };
+            run.tell(None, &scores).unwrap();
+        }
+        assert!(run.method().algorithm().figures().contains(&("n_migrated", 0.0)));
+        assert!(run.best().is_none());
+    }
+}
+
+#[test]
+fn threads_saving_and_loading_change_nothing() {
+    for extra in [
+        ", \"migration_every\": 2, \"topology\": \"full\"",
+        ", \"migration_every\": 1, \"topology\": \"random\", \"policy\": \"random\"",
+        ", \"migration_every\": 3, \"topology\": \"custom\", \"edges\": [[0, 1], [2, 1]]",
+    ] {
+        let mut one = start(&[6, 3, 4], extra, 1);
+        let mut four = start(&[6, 3, 4], extra, 4);
+        let mut saved = start(&[6, 3, 4], extra, 1);
+        for _ in 0..9 {
+            let expected = step(&mut one);
+            assert_eq!(expected, step(&mut four));
+            saved = Run::load(&saved.save().unwrap(), Threads::one()).unwrap();
+            saved.ask(None).unwrap();
+            let objectives = sphere(&saved);
+            assert_eq!(expected, objectives);
+            saved = Run::load(&saved.save().unwrap(), Threads::one()).unwrap();
+            saved.tell(None, &Scores { objectives: &objectives, ..Scores::default() }).unwrap();
+        }
+        assert_eq!(one.save().unwrap(), four.save().unwrap());
+        assert_eq!(one.save().unwrap(), saved.save().unwrap());
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let refuse = |settings: &str| {
+        Run::new("islands", space(), settings, 7, Threads::one()).unwrap_err().to_string()
+    };
+    let good = member(space(), 4, 1);
+    assert!(refuse("{\"states\": []}").contains("n_islands"));
+    assert!(refuse("{\"states\": [\"xyz\"]}").contains("hexadecimal"));
+    assert!(refuse("{\"states\": [\"00\"]}").contains("too short"));
+    let other = Space::real(vec![0.0], vec![1.0]).unwrap();
+    let settings = format!("{{\"states\": [\"{}\"]}}", member(other, 4, 1));
+    assert!(refuse(&settings).contains("same space"));
+    let settings = format!("{{\"states\": [\"{good}\"], \"edges\": [[0, 1]]}}");
+    assert!(refuse(&settings).contains("unless the topology is custom"));
+    let settings =
+        format!("{{\"states\": [\"{good}\"], \"topology\": \"custom\", \"edges\": [[0, 1]]}}");
+    assert!(refuse(&settings).contains("below 1"));
+    let mut begun =
+        Run::new("random_search", space(), "{\"batch_size\": 2}", 0, Threads::one()).unwrap();
+    begun.ask(None).unwrap();
+    let settings = format!("{{\"states\": [\"{}\"]}}", hex(&begun.save().unwrap()));
+    assert!(refuse(&settings).contains("not begun"));
+}

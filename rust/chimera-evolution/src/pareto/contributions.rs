@@ -1,0 +1,108 @@
+//! Exclusive hypervolume contributions: what a front would lose without one row.
+
+use super::hypervolume::{Volume, sort_by_last};
+use super::order::{key, narrow};
+use super::ranks::Ranker;
+
+/// The hypervolume that a row alone dominates among the rows that no other dominates. It is 0 for
+/// dominated rows, for those that are not better than the reference, and for all of equal rows.
+///
+/// Complexity: `n log n` for two objectives, `n² log n` for three, `n` hypervolumes for more.
+pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
+    let n = reference.len();
+    let mut out = vec![0.0; objectives.len() / n.max(1)];
+    let mut inside = Vec::with_capacity(objectives.len());
+    let mut rows: Vec<u32> = Vec::with_capacity(out.len());
+    for (row, idx) in objectives.chunks_exact(n.max(1)).zip(0..) {
+        if row.iter().zip(reference).all(|(value, limit)| value < limit) {
+            inside.extend_from_slice(row);
+            rows.push(idx);
+        }
+    }
+    let mut front = Vec::new();
+    Ranker::default().first_front(&inside, n, &mut front);
+    let mut gains = Vec::with_capacity(front.len() * n);
+    let mut kept: Vec<u32> = Vec::with_capacity(front.len());
+    for idx in &front {
+        let row = super::order::row_of(&inside, n, *idx);
+        gains.extend(row.iter().zip(reference).map(|(value, limit)| limit - value));
+        kept.extend(rows.get(*idx as usize));
+    }
+    let mut alone = vec![0.0; kept.len()];
+    match n {
+        0 => {}
+        1 | 2 => of_staircase(&gains, n, &mut alone),
+        _ => Contributions::default().measure(&gains, n, &mut alone),
+    }
+    for (row, value) in kept.iter().zip(alone) {
+        if let Some(place) = out.get_mut(*row as usize) {
+            *place = value;
+        }
+    }
+    out
+}
+
+/// One or two dimensions: a box between both neighbours. Rows do not dominate each other.
+pub(crate) fn of_staircase(gains: &[f64], n: usize, out: &mut [f64]) {
+    let mut steps: Vec<(u64, u32, f64, f64)> = gains
+        .chunks_exact(n.max(1))
+        .zip(0..)
+        .map(|(row, idx)| {
+            let x = row.first().copied().unwrap_or(0.0);
+            (key(x), idx, x, row.get(1).copied().unwrap_or(1.0))
+        })
+        .collect();
+    steps.sort_unstable_by_key(|step| (step.0, step.1));
+    // x ascends and y descends from step to step.
+    for (at, (_, idx, x, y)) in steps.iter().enumerate() {
+        let left =
+            at.checked_sub(1).and_then(|before| steps.get(before)).map_or(0.0, |step| step.2);
+        let below = steps.get(at + 1).filter(|_| n == 2).map_or(0.0, |step| step.3);
+        let is_twin = steps.get(at + 1).is_some_and(|step| step.2 == *x);
+        let height = if is_twin { 0.0 } else { y - below };
+        if let Some(place) = out.get_mut(*idx as usize) {
+            *place = (x - left) * height;
+        }
+    }
+}
+
+/// Contributions in three and more dimensions, and the memory for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contributions {
+    volume: Volume,
+    clipped: Vec<f64>,
+    others: Vec<f64>,
+}
+
+impl Contributions {
+    /// What each of the gains alone dominates.
+    fn measure(&mut self, gains: &[f64], n: usize, out: &mut [f64]) {
+        for (row, place) in (0..).zip(out) {
+            let rows = 0..narrow(gains.len() / n);
+            *place = self.alone(gains, n, row, rows.filter(|other| *other != row));
+        }
+    }
+
+    /// What one row alone dominates beside `others`.
+    pub(crate) fn alone(
+        &mut self,
+        gains: &[f64],
+        n: usize,
+        row: u32,
+        others: impl Iterator<Item = u32>,
+    ) -> f64 {
+        self.others.clear();
+        let own = super::order::row_of(gains, n, row);
+        for other in others {
+            self.others.extend_from_slice(super::order::row_of(gains, n, other));
+        }
+        // The caller may pass rows that descend already, which costs one look.
+        let last = |row: &[f64]| row.last().copied().unwrap_or(0.0);
+        let mut rows = self.others.chunks_exact(n);
+        let mut above = f64::INFINITY;
+        if !rows.all(|row| std::mem::replace(&mut above, last(row)) >= last(row)) {
+            sort_by_last(&mut self.others, n, &mut self.clipped);
+        }
+        self.volume.alone(own, &self.others, &mut self.clipped)
+    }
+}
