@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         Stage,
         Vectorized,
     )
+from chimera.evolution._symbolic import SymbolicClassifier, SymbolicRegressor
 
 __all__ = [
     "CVT",
@@ -109,6 +110,8 @@ __all__ = [
     "SlidingBoundariesArchive",
     "SlidingGrid",
     "Space",
+    "SymbolicClassifier",
+    "SymbolicRegressor",
     "Stage",
     "Step",
     "Vectorized",

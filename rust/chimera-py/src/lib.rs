@@ -14,6 +14,7 @@ mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod gp;
 mod neighbours;
 mod population;
 mod probes;
@@ -43,6 +44,8 @@ mod _chimera {
     mod population {
         #[pymodule_export]
         use crate::archive::Archive;
+        #[pymodule_export]
+        use crate::gp::{Columns, Expression, TreeSearch, Trees};
         #[pymodule_export]
         use crate::neighbours::neighbours;
         #[pymodule_export]
