@@ -177,18 +177,18 @@ def test_diabetes_against_linear_regression() -> None:
     for seed in range(5):
         parts = train_test_split(x, y, test_size=0.3, random_state=seed)
         train_x, test_x, train_y, test_y = parts
-        model = SymbolicRegressor(n_generations=30, constant_scale=0.1, seed=seed)
+        model = SymbolicRegressor(n_generations=30, seed=seed)
         ours.append(model.fit(train_x, train_y).score(test_x, test_y))
         linear.append(LinearRegression().fit(train_x, train_y).score(test_x, test_y))
-    # Ten noisy columns, nearly linear: a formula of a few terms comes within .06 of the full model.
-    assert np.mean(ours) > np.mean(linear) - 0.06, (ours, linear)
+    # Ten noisy columns, nearly linear: a formula of a few terms comes close to the full model.
+    assert np.mean(ours) > np.mean(linear) - 0.04, (ours, linear)
 
 
 @pytest.mark.timeout(60)
 def test_breast_cancer_against_logistic_regression() -> None:
     x, y = load_breast_cancer(return_X_y=True)
     ours, logistic = [], []
-    for seed in range(3):
+    for seed in range(5):
         parts = train_test_split(x, y, test_size=0.3, random_state=seed)
         train_x, test_x, train_y, test_y = parts
         model = SymbolicClassifier(n_generations=30, seed=seed).fit(train_x, train_y)
@@ -197,7 +197,7 @@ def test_breast_cancer_against_logistic_regression() -> None:
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
         pipeline = make_pipeline(StandardScaler(), LogisticRegression())
         logistic.append(pipeline.fit(train_x, train_y).score(test_x, test_y))
-    assert np.mean(ours) > 0.92, ours
+    assert np.mean(ours) > 0.93, ours
     assert np.mean(ours) > np.mean(logistic) - 0.05, (ours, logistic)
 
 

@@ -104,10 +104,33 @@ def _operon_trees(trees, dataset):
     return out
 
 
+def _random_trees(rng):
+    """Random binary trees of 1 to 99 nodes, 50 on average, of any shape."""
+    codes, values, ends = [], [], []
+
+    def grow(n_nodes):
+        if n_nodes == 1:
+            is_constant = rng.random() < 0.25
+            codes.append(CONSTANT if is_constant else COLUMN)
+            bits = np.float32(rng.normal()).view(np.uint32)
+            values.append(bits if is_constant else rng.integers(N_COLUMNS))
+            return
+        left = 1 + 2 * rng.integers((n_nodes - 1) // 2)
+        grow(left)
+        grow(n_nodes - 1 - left)
+        codes.append(rng.integers(4))
+        values.append(0)
+
+    for _ in range(N_TREES):
+        grow(1 + 2 * rng.integers(50))
+        ends.append(len(codes))
+    arrays = np.array(codes, np.uint8), np.array(values, np.uint32), np.array(ends)
+    return Trees(*arrays, N_COLUMNS)
+
+
 def evaluation(n_rows, rounds):
     x = np.random.default_rng(1).normal(size=(n_rows, N_COLUMNS)).astype(np.float32)
-    settings = '{"functions": ["add", "sub", "mul", "div"], "initial_depth": 7, "max_nodes": 100}'
-    trees = Trees.random(N_TREES, N_COLUMNS, settings, 3)
+    trees = _random_trees(np.random.default_rng(3))
     columns, y = Columns(x), x[:, 0].astype(np.float64)
     contenders = {
         "chimera predictions": lambda: trees.evaluate(columns),
@@ -131,7 +154,8 @@ def evaluation(n_rows, rounds):
     except ImportError:
         pass
     else:
-        dataset = pyoperon.Dataset(np.asfortranarray(x))
+        kept = np.asfortranarray(x)  # its data set borrows the array
+        dataset = pyoperon.Dataset(kept)
         theirs, span = _operon_trees(trees, dataset), pyoperon.Range(0, n_rows)
         result = np.empty(N_TREES * n_rows, np.float32)
         contenders["pyoperon"] = lambda: pyoperon.EvaluateTrees(theirs, dataset, span, result, 1)
@@ -181,7 +205,7 @@ def quality(seconds):
         front = search.front
         chosen = front[search.most_plausible()]
         figures = {
-            "chimera bic": (_r2(y[test], chosen.predict(matrix[test])), chosen.n_nodes),
+            "chimera aic": (_r2(y[test], chosen.predict(matrix[test])), chosen.n_nodes),
             "chimera error": (_r2(y[test], front[-1].predict(matrix[test])), front[-1].n_nodes),
         }
         try:

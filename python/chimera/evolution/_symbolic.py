@@ -21,7 +21,7 @@ from chimera.errors import BatchError, ConfigError, OrderError
 Matrix = NDArray[np.float32]
 
 _OWN = frozenset({"n_generations", "model_selection", "seed", "threads", "on_generation"})
-_MODEL_SELECTIONS = ("bic", "error")
+_MODEL_SELECTIONS = ("aic", "error")
 
 
 def _to_matrix(x: ArrayLike) -> Matrix:
@@ -47,7 +47,7 @@ class _Symbolic:
         functions: Sequence[str] = ("add", "sub", "mul", "div"),
         max_nodes: int = 50,
         initial_depth: int = 5,
-        selection: str = "epsilon_lexicase",
+        selection: str = "auto",
         tournament_size: int = 5,
         n_cases: int = 128,
         n_elites: int = 1,
@@ -61,7 +61,7 @@ class _Symbolic:
         constant_scale: float = 1.0,
         parsimony: float = 0.002,
         linear_scaling: bool = True,
-        model_selection: str = "bic",
+        model_selection: str = "aic",
         seed: int = 0,
         threads: int = 1,
         on_generation: Callable[[TreeSearch], object] | None = None,
@@ -145,6 +145,9 @@ class _Symbolic:
             raise ConfigError(f"n_generations: expected at least 1, got {self.n_generations}")
         settings = {name: value for name, value in self.get_params().items() if name not in _OWN}
         settings["functions"] = list(self.functions)
+        if self.selection == "auto":
+            is_classifier = self._estimator_type == "classifier"
+            settings["selection"] = "tournament" if is_classifier else "epsilon_lexicase"
         return json.dumps(settings)
 
     def _search(self, x: Matrix, y: NDArray[np.float64]) -> list[Expression]:
@@ -163,7 +166,7 @@ class _Symbolic:
         front = search.front
         if not front:
             raise BatchError("x: expected columns of which some tree is finite, got none")
-        best = search.most_plausible() if self.model_selection == "bic" else len(front) - 1
+        best = search.most_plausible() if self.model_selection == "aic" else len(front) - 1
         chosen = front.pop(len(front) - 1 if best is None else best)
         return [chosen, *front]
 
@@ -194,7 +197,8 @@ _SETTINGS_DOC = """
             ``log`` take magnitudes, ``exp`` clamps to [-80, 80].
         max_nodes: Most nodes of a tree, leaves included.
         initial_depth: Most levels of a tree of the first generation (ramped half-and-half).
-        selection: ``epsilon_lexicase`` or ``tournament``.
+        selection: ``epsilon_lexicase``, ``tournament``, or ``auto``: the first for regression, the
+            second for classes.
         tournament_size: Trees drawn for a tournament.
         n_cases: Rows that lexicase selection looks at in a generation, at most.
         n_elites: Best trees that go on unchanged.
@@ -208,8 +212,8 @@ _SETTINGS_DOC = """
         constant_scale: Standard deviation of fresh constants.
         parsimony: Relative penalty of a node in tournaments and for elites.
         linear_scaling: Whether each tree gets its best slope and intercept.
-        model_selection: Which model of the front predicts: ``bic`` (Bayesian information
-            criterion, a node counting as a parameter) or ``error`` (least training error).
+        model_selection: Which model of the front predicts: ``aic`` (Akaike information
+            criterion, a leaf counting as a parameter) or ``error`` (least training error).
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.
         on_generation: Called with the native search after each generation.
@@ -224,7 +228,7 @@ class SymbolicRegressor(_Symbolic):
     {settings}
     Source:
         Koza, Genetic Programming, 1992; linear scaling: Keijzer, 2003; epsilon-lexicase selection:
-        La Cava, Spector & Danai, 2016; tuning: Marquardt, 1963; BIC: Schwarz, 1978.
+        La Cava, Spector & Danai, 2016; tuning: Marquardt, 1963; AIC: Akaike, 1974.
 
     Example:
         >>> import numpy as np

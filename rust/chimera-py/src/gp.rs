@@ -393,7 +393,7 @@ impl TreeSearch {
         models.into_iter().map(|model| Expression { model }).collect()
     }
 
-    /// Return the index in ``front`` of the model of least Bayesian information criterion.
+    /// Return the index in ``front`` of the model of least Akaike information criterion.
     fn most_plausible(&self) -> Option<usize> {
         let search = self.lock();
         let floor = 1e-12 * search.target().variance();
