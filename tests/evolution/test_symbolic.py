@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +19,14 @@ from chimera.errors import BatchError, ConfigError, OrderError, StateError
 from chimera.evolution import SymbolicClassifier, SymbolicRegressor
 
 Array = NDArray[np.float32]
+Table = NDArray[np.float64]
 
 CONSTANT, COLUMN = 254, 255
 # What NumPy computes in the same IEEE operations: equal bit for bit. The others are polynomials of
 # our own, within a few units in the last place of NumPy's.
 EXACT = '["add", "sub", "mul", "div", "min", "max", "neg", "abs", "sqrt", "square", "if_greater"]'
 SMOOTH = '["exp", "log", "sin", "cos", "tanh"]'
-REFERENCE: dict[str, Callable[..., Array]] = {
+REFERENCE: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -135,7 +137,7 @@ def test_trees_survive_their_arrays_and_malformed_ones_are_refused() -> None:
     ids=["nguyen-1", "nguyen-10", "keijzer-14", "constants"],
 )
 def test_known_formulas_are_recovered(
-    functions: tuple[str, ...], formula: Callable[[Array], Array]
+    functions: tuple[str, ...], formula: Callable[[Table], Table]
 ) -> None:
     x = np.random.default_rng(1).uniform(-1, 1, (200, 2))
     model = SymbolicRegressor(

@@ -376,7 +376,8 @@ class SymbolicClassifier(_Symbolic):
     def predict(self, x: ArrayLike) -> NDArray[Any]:
         """Return the likeliest class of each row, ``(n_rows,)``; raises as `predict_proba`."""
         likeliest = self.predict_proba(x).argmax(axis=1)
-        return self.classes_[likeliest]
+        labels: NDArray[Any] = self.classes_[likeliest]
+        return labels
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the share of rows whose class is predicted rightly."""
