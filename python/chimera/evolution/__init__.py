@@ -105,6 +105,10 @@ if TYPE_CHECKING:
     from chimera.evolution._swarm import (
         PSO,
     )
+    from chimera.evolution._symbolic import (
+        SymbolicClassifier,
+        SymbolicRegressor,
+    )
     from chimera.evolution._termination import (
         AnyOf,
         Budget,
@@ -206,6 +210,8 @@ __all__ = [
     "Stage",
     "Stagnation",
     "Step",
+    "SymbolicClassifier",
+    "SymbolicRegressor",
     "Target",
     "Tolerance",
     "Vectorized",
@@ -288,6 +294,8 @@ _HOMES = {
     "Stage": "evaluation",
     "Stagnation": "_termination",
     "Step": "_loop",
+    "SymbolicClassifier": "_symbolic",
+    "SymbolicRegressor": "_symbolic",
     "Target": "_termination",
     "Tolerance": "_termination",
     "Vectorized": "evaluation",

@@ -15,6 +15,7 @@ mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod gp;
 mod neighbours;
 mod pareto;
 mod population;
@@ -47,6 +48,8 @@ mod _chimera {
         use crate::archive::Archive;
         #[pymodule_export]
         use crate::duplicates::duplicates;
+        #[pymodule_export]
+        use crate::gp::{Columns, Expression, TreeSearch, Trees};
         #[pymodule_export]
         use crate::neighbours::neighbours;
         #[pymodule_export]
