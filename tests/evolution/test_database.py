@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +411,17 @@ with GenomeDatabase(sys.argv[1]) as database, database.record(Breeder(seed=int(s
         assert {run.seed for run in database.runs()} == {0, 1, 2, 3}
 
 
+def test_threads_share_a_database(database: GenomeDatabase) -> None:
+    def work(seed: int) -> int:
+        with database.record(Breeder(seed=seed)) as search:
+            breed(search, 10)
+        return len(database.individuals(search.run))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [200] * 4
+    assert {run.n_generations for run in database.runs()} == {10}
+
+
 ENDLESS = """
 import sys
 from tests.evolution.breeding import Breeder, sphere
@@ -605,7 +617,7 @@ def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_server_is_named_without_its_password(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", exc_type=ImportError)
     url = f"postgresql://somebody:secret@/none?host={tmp_path}"
     with pytest.raises(StorageError, match="expected the database server to answer") as caught:
         GenomeDatabase(url)
