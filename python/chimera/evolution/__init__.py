@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         Competition,
         Cooperation,
     )
+    from chimera.evolution._genetic import (
+        GA,
+    )
     from chimera.evolution._islands import (
         Islands,
     )
@@ -111,6 +114,7 @@ __all__ = [
     "CMAMAE",
     "CMAME",
     "CVT",
+    "GA",
     "MOEAD",
     "NO_PARENT",
     "NSGA2",
@@ -191,6 +195,7 @@ _HOMES = {
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
+    "GA": "_genetic",
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",

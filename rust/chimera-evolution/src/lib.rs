@@ -24,6 +24,7 @@ pub mod novelty;
 pub mod numeric;
 pub mod operators;
 pub mod pareto;
+pub mod portfolio;
 pub mod quality_diversity;
 pub mod random;
 pub mod run;

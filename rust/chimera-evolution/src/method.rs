@@ -107,6 +107,7 @@ methods! {
     Jade(crate::differential::Jade) = "jade",
     Lshade(crate::differential::Lshade) = "lshade",
     Pso(crate::swarm::Pso) = "pso",
+    Auto(crate::portfolio::Auto) = "auto",
     Nsga2(crate::multi::Nsga2) = "nsga2",
     Nsga3(crate::multi::Nsga3) = "nsga3",
     SmsEmoa(crate::multi::SmsEmoa) = "sms_emoa",

@@ -53,12 +53,14 @@ impl Transform {
         if self.is_free {
             return;
         }
+        // Counted without branches: a NaN cannot come here.
         let is_inner = dispatch(
             #[inline(always)]
             || {
                 let bounds = self.inner_lower.iter().zip(&self.inner_upper);
                 let each = row.iter().zip(bounds);
-                each.fold(true, |all, (x, (lower, upper))| all & (x >= lower) & (x <= upper))
+                each.fold(0, |n, (x, (low, high))| n + u32::from(x < low) + u32::from(x > high))
+                    == 0
             },
         );
         if is_inner {
@@ -70,7 +72,9 @@ impl Transform {
             row.iter_mut().zip(bounds).zip(inner)
         {
             if !(*x >= *inner_lower && *x <= *inner_upper) {
-                *x = into_box(*x, *lower, *upper, inner_lower - lower, upper - inner_upper);
+                let below = if lower.is_finite() { inner_lower - lower } else { 0.0 };
+                let above = if upper.is_finite() { upper - inner_upper } else { 0.0 };
+                *x = into_box(*x, *lower, *upper, below, above);
             }
         }
     }

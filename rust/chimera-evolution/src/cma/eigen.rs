@@ -1,7 +1,6 @@
 //! Eigenvalues of a symmetric matrix, for the condition number only.
 //!
-//! Householder's reduction to tridiagonal form, then the bisection of Sturm counts (Barth, Martin &
-//! Wilkinson 1967) would give single ones; all are found by QL with implicit shifts (Bowdler et al.
+//! Householder's reduction to tridiagonal form, then QL with implicit shifts (Martin & Wilkinson
 //! 1968). Vectors are never needed: sampling uses a factor.
 
 /// Eigenvalues of the symmetric `n` by `n` matrix `a`, which is destroyed.
@@ -78,14 +77,14 @@ fn iterate(d: &mut [f64], e: &mut [f64]) {
                 break;
             }
             let mut g = (at(d, l + 1) - at(d, l)) / (2.0 * at(e, l));
-            let mut r = g.hypot(1.0);
+            let mut r = (g * g + 1.0).sqrt();
             g = at(d, m) - at(d, l) + at(e, l) / (g + r.copysign(g));
             let (mut s, mut c, mut p) = (1.0, 1.0, 0.0);
             let mut is_whole = true;
             for i in (l..m).rev() {
                 let f = s * at(e, i);
                 let b = c * at(e, i);
-                r = f.hypot(g);
+                r = (f * f + g * g).sqrt();
                 set(e, i + 1, r);
                 if r == 0.0 {
                     let value = at(d, i + 1) - p;
@@ -97,10 +96,10 @@ fn iterate(d: &mut [f64], e: &mut [f64]) {
                 s = f / r;
                 c = g / r;
                 g = at(d, i + 1) - p;
-                r = (at(d, i) - g).mul_add(s, 2.0 * c * b);
+                r = (at(d, i) - g) * s + 2.0 * c * b;
                 p = s * r;
                 set(d, i + 1, g + p);
-                g = c.mul_add(r, -b);
+                g = c * r - b;
             }
             if is_whole {
                 let value = at(d, l) - p;

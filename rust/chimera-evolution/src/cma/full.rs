@@ -6,6 +6,8 @@
 //! one of MA-ES (Beyer & Sendhoff 2017), in the coordinates of MA-ES; the single factor of rank one
 //! is Igel, Suttorp & Hansen 2006. `M` is kept transposed: its columns are contiguous rows here.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{Coefficients, TILE_ROWS, add_scaled, dot, multiply, pack, padded};
@@ -155,7 +157,7 @@ impl Factor {
                 let factor = at(row, pivot) / value;
                 if factor != 0.0 {
                     for (value, above) in row.iter_mut().zip(head).skip(pivot) {
-                        *value = (-factor).mul_add(*above, *value);
+                        *value -= factor * above;
                     }
                 }
             }
@@ -164,7 +166,7 @@ impl Factor {
         for i in (0..n).rev() {
             let Some(row) = rows.get(i) else { continue };
             let known = row.iter().zip(z.iter()).take(n).skip(i + 1);
-            let sum = known.fold(at(row, n), |sum, (a, z)| (-a).mul_add(*z, sum));
+            let sum = known.fold(at(row, n), |sum, (a, z)| sum - a * z);
             let value = at(row, i);
             if let Some(place) = z.get_mut(i) {
                 *place = if value == 0.0 { 0.0 } else { sum / value };
@@ -176,13 +178,19 @@ impl Factor {
     pub fn covariance(&self) -> Vec<f64> {
         let (n, stride) = (self.n, padded(self.n));
         let mut out = vec![0.0; n * n];
-        for column in self.columns.chunks_exact(stride.max(1)) {
-            for (row, left) in out.chunks_exact_mut(n.max(1)).zip(column) {
-                for (sum, right) in row.iter_mut().zip(column) {
-                    *sum = left.mul_add(*right, *sum);
+        let values = out.as_mut_slice();
+        dispatch(
+            #[inline(always)]
+            || {
+                for column in self.columns.chunks_exact(stride.max(1)) {
+                    for (row, left) in values.chunks_exact_mut(n.max(1)).zip(column) {
+                        for (sum, right) in row.iter_mut().zip(column) {
+                            *sum = left.mul_add(*right, *sum);
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
         out
     }
 }

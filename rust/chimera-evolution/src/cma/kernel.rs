@@ -4,8 +4,12 @@
 //! column is zero and stays zero. Every element is summed in one fixed order by fused
 //! multiply-adds, so all processors and all numbers of threads give the same bits.
 
-use chimera_rng::Stream;
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
 
+use chimera_rng::Lanes;
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::numeric::fill_normal_f64;
 use crate::simd::dispatch;
 use crate::threads::Threads;
 
@@ -29,63 +33,82 @@ pub const fn padded(n: usize) -> usize {
 /// A block of [`TILE_ROWS`] coefficients that share a row of the right factor.
 pub type Coefficients = [f64; TILE_ROWS];
 
-#[inline(always)]
-fn tile<const W: usize>(
-    out: &mut [f64],
+/// One call of [`multiply`] on one thread: explicit vectors, since the compiler does not find them.
+struct Panel<'a> {
+    out: &'a mut [f64],
     stride: usize,
-    column: usize,
-    coefficients: &[Coefficients],
-    right: &[f64],
+    coefficients: &'a [Coefficients],
+    n_inner: usize,
+    right: &'a [f64],
     keep: f64,
-) {
-    let mut sums = [[0.0; W]; TILE_ROWS];
-    if keep != 0.0 {
-        for (sum, row) in sums.iter_mut().zip(out.chunks_exact(stride)) {
-            if let Some(values) = row.get(column..).and_then(|row| row.first_chunk::<W>()) {
-                for (sum, value) in sum.iter_mut().zip(values) {
-                    *sum = keep * value;
+}
+
+impl WithSimd for Panel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let stride = self.stride / S::F64_LANES;
+        let out = S::as_mut_simd_f64s(self.out).0;
+        let right = S::as_simd_f64s(self.right).0;
+        let mut column = 0;
+        while column < stride {
+            let width = (stride - column).min(3);
+            let blocks = out.chunks_exact_mut(stride * TILE_ROWS);
+            for (block, factors) in blocks.zip(self.coefficients.chunks_exact(self.n_inner)) {
+                let place = Place { stride, column, keep: self.keep };
+                match width {
+                    3 => tile::<S, 3>(simd, block, &place, factors, right),
+                    2 => tile::<S, 2>(simd, block, &place, factors, right),
+                    _ => tile::<S, 1>(simd, block, &place, factors, right),
                 }
             }
-        }
-    }
-    for (factors, row) in coefficients.iter().zip(right.chunks_exact(stride)) {
-        let Some(values) = row.get(column..).and_then(|row| row.first_chunk::<W>()) else {
-            return;
-        };
-        for (sum, factor) in sums.iter_mut().zip(factors) {
-            for (sum, value) in sum.iter_mut().zip(values) {
-                *sum = factor.mul_add(*value, *sum);
-            }
-        }
-    }
-    for (sum, row) in sums.iter().zip(out.chunks_exact_mut(stride)) {
-        if let Some(place) = row.get_mut(column..).and_then(|row| row.first_chunk_mut::<W>()) {
-            *place = *sum;
+            column += width;
         }
     }
 }
 
-#[inline(always)]
-fn panel(
-    out: &mut [f64],
+/// Where a tile lies, in vectors, and what it keeps of what was there.
+struct Place {
     stride: usize,
-    coefficients: &[Coefficients],
-    n_inner: usize,
-    right: &[f64],
+    column: usize,
     keep: f64,
+}
+
+/// [`TILE_ROWS`] rows of `V` vectors, summed in registers.
+#[inline(always)]
+fn tile<S: Simd, const V: usize>(
+    simd: S,
+    out: &mut [S::f64s],
+    place: &Place,
+    coefficients: &[Coefficients],
+    right: &[S::f64s],
 ) {
-    let mut column = 0;
-    while column < stride {
-        let is_wide = column + 2 * LANES <= stride;
-        let blocks = out.chunks_exact_mut(stride * TILE_ROWS);
-        for (block, factors) in blocks.zip(coefficients.chunks_exact(n_inner)) {
-            if is_wide {
-                tile::<{ 2 * LANES }>(block, stride, column, factors, right, keep);
-            } else {
-                tile::<LANES>(block, stride, column, factors, right, keep);
+    let zero = simd.splat_f64s(0.0);
+    let mut sums = [[zero; V]; TILE_ROWS];
+    if place.keep != 0.0 {
+        let keep = simd.splat_f64s(place.keep);
+        for (sum, row) in sums.iter_mut().zip(out.chunks_exact(place.stride)) {
+            if let Some(values) = row.get(place.column..).and_then(|row| row.first_chunk::<V>()) {
+                *sum = values.map(|value| simd.mul_f64s(keep, value));
             }
         }
-        column += if is_wide { 2 * LANES } else { LANES };
+    }
+    let rows = right.get(place.column..).unwrap_or(&[]).chunks(place.stride);
+    for (factors, row) in coefficients.iter().zip(rows) {
+        let Some(values) = row.first_chunk::<V>() else { break };
+        for (sum, factor) in sums.iter_mut().zip(factors) {
+            let factor = simd.splat_f64s(*factor);
+            for (sum, value) in sum.iter_mut().zip(values) {
+                *sum = simd.mul_add_f64s(factor, *value, *sum);
+            }
+        }
+    }
+    for (sum, row) in sums.iter().zip(out.chunks_exact_mut(place.stride)) {
+        if let Some(place) = row.get_mut(place.column..).and_then(|row| row.first_chunk_mut::<V>())
+        {
+            *place = *sum;
+        }
     }
 }
 
@@ -104,19 +127,14 @@ pub fn multiply(
         return;
     }
     let is_worth_it = threads.n() > 1 && out.len() * n_inner >= WORTH_THREADS;
+    let arch = Arch::new();
     if !is_worth_it {
-        return dispatch(
-            #[inline(always)]
-            || panel(out, stride, coefficients, n_inner, right, keep),
-        );
+        return arch.dispatch(Panel { out, stride, coefficients, n_inner, right, keep });
     }
-    threads.for_each_chunk(out, stride * PANEL_ROWS, true, |idx, rows| {
+    threads.for_each_chunk(out, stride * PANEL_ROWS, true, |idx, out| {
         let first = idx * PANEL_ROWS / TILE_ROWS * n_inner;
-        let factors = coefficients.get(first..).unwrap_or(&[]);
-        dispatch(
-            #[inline(always)]
-            || panel(rows, stride, factors, n_inner, right, keep),
-        );
+        let coefficients = coefficients.get(first..).unwrap_or(&[]);
+        arch.dispatch(Panel { out, stride, coefficients, n_inner, right, keep });
     });
 }
 
@@ -157,10 +175,10 @@ pub fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
     }
 }
 
-/// Fills `out` with standard normals of one stream.
-#[inline]
-pub fn fill_normal(stream: &mut Stream, out: &mut [f64]) {
-    for value in out {
-        *value = stream.normal();
-    }
+/// Fills `out` with the standard normals of one key.
+pub fn fill_normal(seed: u64, step: u64, index: u64, out: &mut [f64]) {
+    dispatch(
+        #[inline(always)]
+        || fill_normal_f64(&mut Lanes::new(seed, step, index), out),
+    );
 }

@@ -52,7 +52,7 @@ impl Parameters {
         let n_parents = weights.iter().filter(|weight| **weight > 0.0).count().max(1);
         let (positive, negative) = weights.split_at_mut(n_parents.min(n_rows));
         if n_rows == 1 {
-            positive.fill(1.0);
+            positive.fill(1.0); // its raw weight is 0
         }
         let mu_eff = effective(positive);
         let mu_eff_minus = effective(negative);
@@ -61,7 +61,9 @@ impl Parameters {
         let growth = 0.25 + mu_eff + 1.0 / mu_eff - 2.0;
         let c_mu = shrink(2.0 * growth / ((n + 2.0).powi(2) + mu_eff)).min(1.0 - c_1).max(0.0);
         let total: f64 = positive.iter().sum();
-        positive.iter_mut().for_each(|weight| *weight /= total);
+        for weight in positive {
+            *weight /= total;
+        }
         let lost: f64 = -negative.iter().sum::<f64>();
         let limit = if is_active && lost > 0.0 && c_mu > 0.0 {
             (1.0 + c_1 / c_mu)
@@ -71,7 +73,9 @@ impl Parameters {
             0.0
         };
         let scale = if lost > 0.0 { limit / lost } else { 0.0 };
-        negative.iter_mut().for_each(|weight| *weight *= scale);
+        for weight in negative {
+            *weight *= scale;
+        }
         let c_sigma = (mu_eff + 2.0) / (n + mu_eff + 5.0);
         Self {
             weights,

@@ -157,7 +157,7 @@ impl Watch {
             return Some(Stop::Diverged);
         }
         let mut moves = deviations.zip(strategy.mean());
-        if moves.any(|(deviation, mean)| *mean == 0.2f64.mul_add(deviation, *mean)) {
+        if moves.any(|(deviation, mean)| *mean == *mean + 0.2 * deviation) {
             return Some(Stop::NoEffect);
         }
         if self.n_seen.is_multiple_of((1 + n / 10) * 20) {

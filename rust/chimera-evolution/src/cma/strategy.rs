@@ -1,6 +1,5 @@
 //! The distribution: mean, step size, covariance, and how they move towards ranked rows.
 
-use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::eigen;
@@ -9,6 +8,7 @@ use super::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use super::parameters::{Parameters, default_population_size};
 use super::separable::Diagonal;
 use crate::error::{Error, Result};
+use crate::numeric::f64::exp;
 use crate::simd::dispatch;
 use crate::threads::Threads;
 
@@ -195,8 +195,8 @@ impl Strategy {
         let is_worth_it = threads.n() > 1 && n_rows * n >= WORTH_THREADS;
         threads.for_each_chunk(&mut self.z, width, is_worth_it, |row, values| {
             if row < n_rows {
-                let mut stream = Stream::new(seed, step, first_id.wrapping_add(row as u64));
-                fill_normal(&mut stream, values.get_mut(..n).unwrap_or_default());
+                let id = first_id.wrapping_add(row as u64);
+                fill_normal(seed, step, id, values.get_mut(..n).unwrap_or_default());
             } else {
                 values.fill(0.0);
             }
@@ -210,10 +210,15 @@ impl Strategy {
     /// Writes sample `row`, `mean + sigma * y`, into `out`.
     #[inline]
     pub fn write(&self, row: usize, out: &mut [f64]) {
-        let sigma = self.sigma;
-        for ((x, y), mean) in out.iter_mut().zip(self.y_row(row)).zip(&self.mean) {
-            *x = sigma.mul_add(*y, *mean);
-        }
+        let (sigma, y, mean) = (self.sigma, self.y_row(row), &self.mean);
+        dispatch(
+            #[inline(always)]
+            || {
+                for ((x, y), mean) in out.iter_mut().zip(y).zip(mean) {
+                    *x = sigma.mul_add(*y, *mean);
+                }
+            },
+        );
     }
 
     /// Replaces sample `row` by a point from elsewhere. Its distance from the mean is limited to what
@@ -235,7 +240,7 @@ impl Strategy {
                 }
             }
         }
-        let length = dot(z, z).sqrt();
+        let length = squared(z).sqrt();
         let n = n as f64;
         let limit = n.sqrt() + 2.0 * n / (n + 2.0);
         let shrink = if length > limit { limit / length } else { 1.0 };
@@ -264,9 +269,9 @@ impl Strategy {
         let is_stalled = self.move_paths();
         self.move_shape(order, is_stalled, threads);
         let p = &self.parameters;
-        let length = dot(&self.path_sigma, &self.path_sigma).sqrt();
+        let length = squared(&self.path_sigma).sqrt();
         let change = p.c_sigma / p.d_sigma * (length / p.expected_norm - 1.0);
-        self.sigma = (self.sigma * change.min(1.0).exp()).clamp(SIGMA_MIN, SIGMA_MAX);
+        self.sigma = (self.sigma * exp(change.min(1.0))).clamp(SIGMA_MIN, SIGMA_MAX);
         self.n_updates += 1;
     }
 
@@ -300,7 +305,7 @@ impl Strategy {
         let gain = (p.c_sigma * (2.0 - p.c_sigma) * p.mu_eff).sqrt();
         blend(&mut self.path_sigma, 1.0 - p.c_sigma, gain, &self.step_z);
         let n = self.n as f64;
-        let squared = dot(&self.path_sigma, &self.path_sigma) / (1.0 - self.decay);
+        let squared = squared(&self.path_sigma) / (1.0 - self.decay);
         let is_stalled = squared / n >= 2.0 + 4.0 / (n + 1.0);
         let gain = if is_stalled { 0.0 } else { (p.c_c * (2.0 - p.c_c) * p.mu_eff).sqrt() };
         blend(&mut self.path, 1.0 - p.c_c, gain, &self.step);
@@ -330,7 +335,7 @@ impl Strategy {
             let (Some(y), Some(z)) = (self.y.get(range.clone()), self.z.get(range)) else {
                 continue;
             };
-            let gain = if *weight > 0.0 { *weight } else { weight * n / dot(z, z).max(1e-300) };
+            let gain = if *weight > 0.0 { *weight } else { weight * n / squared(z).max(1e-300) };
             match &mut self.shape {
                 Shape::Full(factor) => factor.push(p.c_mu * gain, y, z),
                 Shape::Separable(diagonal) => diagonal.push(p.c_mu * gain, y),
@@ -410,6 +415,13 @@ impl Strategy {
 
 fn is_positive(value: f64) -> bool {
     value.is_finite() && value > 0.0
+}
+
+fn squared(row: &[f64]) -> f64 {
+    dispatch(
+        #[inline(always)]
+        || dot(row, row),
+    )
 }
 
 /// `path = keep * path + gain * step`.

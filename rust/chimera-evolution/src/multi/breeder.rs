@@ -7,7 +7,7 @@ use super::members::Members;
 use crate::algorithm::{Batch, Context, NO_PARENT};
 use crate::column::Column;
 use crate::error::{Error, Result};
-use crate::operators::{Bounds, Parents, SbxPolynomial};
+use crate::operators::{Bounds, Key, Parents, SbxPolynomial};
 use crate::random::fill_uniform;
 use crate::space::{Block, Kind, Space};
 
@@ -267,8 +267,8 @@ impl Breeder {
             self.bounds = Bounds::new(block);
         }
         let parents = Parents { rows, more: &[] };
-        let (seed, step) = (context.seed, context.generation);
-        kernel.vary(parents, &self.pairs, &self.bounds, seed, step, &context.threads, out);
+        let key = Key { seed: context.seed, step: context.generation, block: 0 };
+        kernel.vary(parents, &self.pairs, &self.bounds, key, &context.threads, out);
     }
 
     fn vary_f32(
@@ -283,8 +283,8 @@ impl Breeder {
             self.bounds_f32 = Bounds::new(block);
         }
         let parents = Parents { rows, more: &[] };
-        let (seed, step) = (context.seed, context.generation);
-        kernel.vary(parents, &self.pairs, &self.bounds_f32, seed, step, &context.threads, out);
+        let key = Key { seed: context.seed, step: context.generation, block: 0 };
+        kernel.vary(parents, &self.pairs, &self.bounds_f32, key, &context.threads, out);
     }
 
     /// Note the parents of `n` children: two children a pair, or one when `stride` is 2.
