@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,13 @@ from tests.support_postgres import PostgresServer
 
 from chimera.errors import BatchError, ConfigError, MissingExtraError, StateError, StorageError
 from chimera.evolution import (
+    GA,
+    NO_PARENT,
+    NSGA2,
     Algorithm,
     GenomeDatabase,
+    Grid,
+    MapElites,
     RandomSearch,
     boolean,
     category,
@@ -159,6 +164,38 @@ def test_mixed_genomes_come_back(database: GenomeDatabase) -> None:
     for name, block in batch.items():
         assert stored.genomes[name].dtype == block.dtype
         assert np.array_equal(stored.genomes[name], block)
+
+
+BOUNDS = [(-1.0, 1.0)] * 4
+SEARCHES: dict[str, Callable[[], Algorithm]] = {
+    "ga": lambda: GA(BOUNDS, population_size=20, seed=1),
+    "nsga2": lambda: NSGA2(BOUNDS, population_size=20, seed=1),
+    "map_elites": lambda: MapElites(
+        BOUNDS, cells=Grid((5, 5), [(-1.0, 1.0)] * 2), batch_size=20, seed=1
+    ),
+}
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+def test_searches_tell_where_every_individual_comes_from(
+    database: GenomeDatabase, method: str
+) -> None:
+    search = database.record(SEARCHES[method]())
+    for _ in range(6):
+        batch = search.ask()
+        scores = sphere(batch)
+        if method == "nsga2":
+            scores = np.column_stack([scores, sphere(batch - 1.0)])
+        behaviour = batch[:, :2] if method == "map_elites" else None
+        search.tell(batch, scores, descriptors=behaviour)
+    stored = database.individuals(search.run)
+    assert stored.ids is not None
+    assert stored.parents is not None
+    known = set(stored.ids.tolist())
+    assert len(known) == len(stored)
+    assert set(stored.parents.ravel().tolist()) - {NO_PARENT} <= known
+    assert sum(item.n_children for item in database.operator_credit(search.run)) > 50
+    assert len(database.lineage(search.run, int(stored.ids[-1]))) > 1
 
 
 def test_several_objectives_and_descriptors_come_back(database: GenomeDatabase) -> None:
