@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -638,6 +639,20 @@ def test_settings_and_figures_are_json(database: GenomeDatabase) -> None:
     breeder = database.record(Breeder())
     breed(breeder, 2)
     assert database.progress(breeder.run)["spread"].shape == (2,)
+
+
+def _documented_queries() -> list[str]:
+    page = (ROOT / "docs" / "evolution" / "database.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if "SELECT" in block]
+
+
+def test_documented_queries_run(database: GenomeDatabase) -> None:
+    queries = _documented_queries()
+    assert len(queries) == 3
+    breed(database.record(Breeder(size=2000)), 3)
+    for query in queries:
+        assert database.sql(query.rstrip().rstrip(";"))
 
 
 def test_the_process_leaves_no_file_open(tmp_path: Path) -> None:

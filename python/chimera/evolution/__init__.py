@@ -38,15 +38,32 @@ if TYPE_CHECKING:
         Grid,
         SlidingGrid,
     )
-    from chimera.evolution._coevolution import Competition, Cooperation
-    from chimera.evolution._islands import Islands
+    from chimera.evolution._coevolution import (
+        Competition,
+        Cooperation,
+    )
+    from chimera.evolution._genetic import (
+        GA,
+    )
+    from chimera.evolution._islands import (
+        Islands,
+    )
     from chimera.evolution._loop import (
         Optimization,
         Step,
         optimize,
     )
     from chimera.evolution._map_elites import (
+        CMAMAE,
+        CMAME,
         MapElites,
+    )
+    from chimera.evolution._multi import (
+        MOEAD,
+        NSGA2,
+        NSGA3,
+        SMSEMOA,
+        HypervolumeConvergence,
     )
     from chimera.evolution._novelty import (
         Neighbours,
@@ -80,10 +97,29 @@ if TYPE_CHECKING:
         Stage,
         Vectorized,
     )
+    from chimera.evolution.indicators import (
+        HypervolumeEstimate,
+        crowding_distance,
+        epsilon_indicator,
+        gd,
+        hypervolume,
+        hypervolume_contributions,
+        hypervolume_estimate,
+        igd,
+        igd_plus,
+        pareto_ranks,
+    )
 
 __all__ = [
+    "CMAMAE",
+    "CMAME",
     "CVT",
+    "GA",
+    "MOEAD",
     "NO_PARENT",
+    "NSGA2",
+    "NSGA3",
+    "SMSEMOA",
     "Added",
     "Algorithm",
     "Archive",
@@ -101,6 +137,8 @@ __all__ = [
     "GenomeDatabase",
     "Grid",
     "GridArchive",
+    "HypervolumeConvergence",
+    "HypervolumeEstimate",
     "Islands",
     "MapElites",
     "Neighbours",
@@ -123,11 +161,20 @@ __all__ = [
     "Vectorized",
     "boolean",
     "category",
+    "crowding_distance",
+    "epsilon_indicator",
+    "gd",
+    "hypervolume",
+    "hypervolume_contributions",
+    "hypervolume_estimate",
+    "igd",
+    "igd_plus",
     "integer",
     "mixed",
     "nearest_neighbours",
     "novelty",
     "optimize",
+    "pareto_ranks",
     "permutation",
     "real",
 ]
@@ -137,6 +184,8 @@ _HOMES = {
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "CMAMAE": "_map_elites",
+    "CMAME": "_map_elites",
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",
@@ -146,13 +195,19 @@ _HOMES = {
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
+    "GA": "_genetic",
     "GenomeDatabase": "database",
-    "Islands": "_islands",
-    "NoisyBest": "evaluation",
     "Grid": "_cells",
     "GridArchive": "_archives",
+    "HypervolumeConvergence": "_multi",
+    "HypervolumeEstimate": "indicators",
+    "Islands": "_islands",
+    "MOEAD": "_multi",
     "MapElites": "_map_elites",
+    "NSGA2": "_multi",
+    "NSGA3": "_multi",
     "Neighbours": "_novelty",
+    "NoisyBest": "evaluation",
     "NoveltySearch": "_novelty",
     "Optimization": "_loop",
     "PerRow": "evaluation",
@@ -161,15 +216,25 @@ _HOMES = {
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Resampling": "evaluation",
+    "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",
     "SlidingGrid": "_cells",
     "Stage": "evaluation",
     "Step": "_loop",
     "Vectorized": "evaluation",
+    "crowding_distance": "indicators",
+    "epsilon_indicator": "indicators",
+    "gd": "indicators",
+    "hypervolume": "indicators",
+    "hypervolume_contributions": "indicators",
+    "hypervolume_estimate": "indicators",
+    "igd": "indicators",
+    "igd_plus": "indicators",
     "nearest_neighbours": "_novelty",
     "novelty": "_novelty",
     "optimize": "_loop",
+    "pareto_ranks": "indicators",
 }
 
 

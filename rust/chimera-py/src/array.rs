@@ -47,6 +47,18 @@ impl<'py, T: Named> IntoPyObject<'py> for &Column<T> {
     }
 }
 
+impl<'py, T: Named> IntoPyObject<'py> for Column<T> {
+    type Target = PyArray1<T>;
+    type Output = Bound<'py, PyArray1<T>>;
+    type Error = Infallible;
+    const OUTPUT_TYPE: PyStaticExpr =
+        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), T::HINT);
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        Ok(self.0.into_bound(py))
+    }
+}
+
 /// A borrowed 2-D array of int64.
 pub struct Pairs<'py>(pub PyReadonlyArray2<'py, i64>);
 

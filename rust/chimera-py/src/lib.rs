@@ -15,6 +15,7 @@ mod evolution;
 mod executable;
 mod execution;
 mod neighbours;
+mod pareto;
 mod population;
 mod probes;
 mod programs;
@@ -45,6 +46,11 @@ mod _chimera {
         use crate::archive::Archive;
         #[pymodule_export]
         use crate::neighbours::neighbours;
+        #[pymodule_export]
+        use crate::pareto::{
+            crowding_distance, front_indicator, hypervolume, hypervolume_contributions,
+            hypervolume_estimate, pareto_ranks,
+        };
         #[pymodule_export]
         use crate::population::Run;
     }

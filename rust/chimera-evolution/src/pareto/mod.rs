@@ -22,4 +22,5 @@ pub use contributions::contributions;
 pub use crowding::Crowding;
 pub use hypervolume::{Estimate, estimate, hypervolume};
 pub use indicators::{epsilon_additive, epsilon_multiplicative, gd, igd, igd_plus};
+pub(crate) use order::{key, narrow, row_of};
 pub use ranks::Ranker;
