@@ -181,5 +181,9 @@ def optimize(
                 f"evaluator: expected an evaluation back end or a callable, "
                 f"got {type(evaluator).__name__}"
             )
-        evaluator = Vectorized(evaluator)
+        evaluator = Vectorized(
+            evaluator,
+            n_objectives=int(getattr(algorithm, "n_objectives", 1)),
+            n_descriptors=int(getattr(algorithm, "n_descriptors", 0)),
+        )
     return Optimization(algorithm, evaluator, termination=termination, callback=callback)
