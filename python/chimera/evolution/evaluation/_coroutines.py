@@ -43,7 +43,7 @@ class Coroutines:
             self._loop = asyncio.new_event_loop()
             self._gate = asyncio.Semaphore(self._n_workers)
             self._thread = threading.Thread(
-                target=self._loop.run_forever, name="chimera-evaluation", daemon=True
+                target=_run_loop, args=(self._loop,), name="chimera-evaluation", daemon=True
             )
             self._thread.start()
             weakref.finalize(self, _stop_loop, self._loop)
@@ -73,9 +73,7 @@ class Coroutines:
         loop, thread = self._loop, self._thread
         self._loop = self._thread = None
         _stop_loop(loop)
-        thread.join(timeout=1.0)
-        if not thread.is_alive():
-            loop.close()
+        thread.join(timeout=1.0)  # a coroutine that blocks the loop cannot be stopped
 
     async def _run(self, epoch: int, slot: int, x: Any, key: int) -> None:
         assert self._gate is not None  # noqa: S101 -- made with the loop
@@ -111,6 +109,13 @@ class Coroutines:
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- the row is marked
             return describe(error)
         return None
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 def _stop_loop(loop: asyncio.AbstractEventLoop) -> None:
