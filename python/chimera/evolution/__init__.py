@@ -38,9 +38,17 @@ if TYPE_CHECKING:
         Grid,
         SlidingGrid,
     )
+    from chimera.evolution._cma import (
+        CMAES,
+    )
     from chimera.evolution._coevolution import (
         Competition,
         Cooperation,
+    )
+    from chimera.evolution._differential import (
+        DE,
+        JADE,
+        LSHADE,
     )
     from chimera.evolution._genetic import (
         GA,
@@ -58,12 +66,23 @@ if TYPE_CHECKING:
         CMAME,
         MapElites,
     )
+    from chimera.evolution._minimize import (
+        History,
+        Result,
+        minimize,
+        run,
+    )
     from chimera.evolution._multi import (
         MOEAD,
         NSGA2,
         NSGA3,
         SMSEMOA,
         HypervolumeConvergence,
+    )
+    from chimera.evolution._nes import (
+        LMMAES,
+        XNES,
+        OpenAIES,
     )
     from chimera.evolution._novelty import (
         Neighbours,
@@ -74,11 +93,25 @@ if TYPE_CHECKING:
     from chimera.evolution._population import (
         Population,
     )
+    from chimera.evolution._portfolio import (
+        Portfolio,
+    )
     from chimera.evolution._programs import (
         ProgramSearch,
     )
     from chimera.evolution._random import (
         RandomSearch,
+    )
+    from chimera.evolution._swarm import (
+        PSO,
+    )
+    from chimera.evolution._termination import (
+        AnyOf,
+        Budget,
+        Criterion,
+        Stagnation,
+        Target,
+        Tolerance,
     )
     from chimera.evolution.database import (
         GenomeDatabase,
@@ -111,32 +144,43 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CMAES",
     "CMAMAE",
     "CMAME",
     "CVT",
+    "DE",
     "GA",
+    "JADE",
+    "LMMAES",
+    "LSHADE",
     "MOEAD",
     "NO_PARENT",
     "NSGA2",
     "NSGA3",
+    "PSO",
     "SMSEMOA",
+    "XNES",
     "Added",
     "Algorithm",
+    "AnyOf",
     "Archive",
     "ArchiveStats",
     "AsyncEvaluator",
     "Block",
+    "Budget",
     "CVTArchive",
     "Cascade",
     "Competition",
     "Cooperation",
     "Counts",
+    "Criterion",
     "Elites",
     "Evaluated",
     "Evaluator",
     "GenomeDatabase",
     "Grid",
     "GridArchive",
+    "History",
     "HypervolumeConvergence",
     "HypervolumeEstimate",
     "Islands",
@@ -144,20 +188,26 @@ __all__ = [
     "Neighbours",
     "NoisyBest",
     "NoveltySearch",
+    "OpenAIES",
     "Optimization",
     "Origins",
     "PerRow",
     "Population",
+    "Portfolio",
     "ProcessPool",
     "ProgramSearch",
     "RandomSearch",
     "Resampling",
+    "Result",
     "Sandboxed",
     "SlidingBoundariesArchive",
     "SlidingGrid",
     "Space",
     "Stage",
+    "Stagnation",
     "Step",
+    "Target",
+    "Tolerance",
     "Vectorized",
     "boolean",
     "category",
@@ -170,6 +220,7 @@ __all__ = [
     "igd",
     "igd_plus",
     "integer",
+    "minimize",
     "mixed",
     "nearest_neighbours",
     "novelty",
@@ -177,13 +228,17 @@ __all__ = [
     "pareto_ranks",
     "permutation",
     "real",
+    "run",
 ]
 
 _HOMES = {
     "Added": "_archives",
+    "AnyOf": "_termination",
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "Budget": "_termination",
+    "CMAES": "_cma",
     "CMAMAE": "_map_elites",
     "CMAME": "_map_elites",
     "CVT": "_cells",
@@ -192,6 +247,8 @@ _HOMES = {
     "Competition": "_coevolution",
     "Cooperation": "_coevolution",
     "Counts": "evaluation",
+    "Criterion": "_termination",
+    "DE": "_differential",
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
@@ -199,9 +256,13 @@ _HOMES = {
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
+    "History": "_minimize",
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
     "Islands": "_islands",
+    "JADE": "_differential",
+    "LMMAES": "_nes",
+    "LSHADE": "_differential",
     "MOEAD": "_multi",
     "MapElites": "_map_elites",
     "NSGA2": "_multi",
@@ -209,20 +270,28 @@ _HOMES = {
     "Neighbours": "_novelty",
     "NoisyBest": "evaluation",
     "NoveltySearch": "_novelty",
+    "OpenAIES": "_nes",
     "Optimization": "_loop",
+    "PSO": "_swarm",
     "PerRow": "evaluation",
     "Population": "_population",
+    "Portfolio": "_portfolio",
     "ProcessPool": "evaluation",
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Resampling": "evaluation",
+    "Result": "_minimize",
     "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",
     "SlidingGrid": "_cells",
     "Stage": "evaluation",
+    "Stagnation": "_termination",
     "Step": "_loop",
+    "Target": "_termination",
+    "Tolerance": "_termination",
     "Vectorized": "evaluation",
+    "XNES": "_nes",
     "crowding_distance": "indicators",
     "epsilon_indicator": "indicators",
     "gd": "indicators",
@@ -231,10 +300,12 @@ _HOMES = {
     "hypervolume_estimate": "indicators",
     "igd": "indicators",
     "igd_plus": "indicators",
+    "minimize": "_minimize",
     "nearest_neighbours": "_novelty",
     "novelty": "_novelty",
     "optimize": "_loop",
     "pareto_ranks": "indicators",
+    "run": "_minimize",
 }
 
 

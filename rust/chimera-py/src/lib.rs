@@ -9,6 +9,7 @@
 
 mod archive;
 mod array;
+mod duplicates;
 mod enter;
 mod error;
 mod evolution;
@@ -44,6 +45,8 @@ mod _chimera {
     mod population {
         #[pymodule_export]
         use crate::archive::Archive;
+        #[pymodule_export]
+        use crate::duplicates::duplicates;
         #[pymodule_export]
         use crate::neighbours::neighbours;
         #[pymodule_export]
