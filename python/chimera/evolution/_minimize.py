@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
-from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._algorithm import Algorithm, class_of
 from chimera.evolution._differential import _start_point
 from chimera.evolution._loop import Optimization, Step, optimize
 from chimera.evolution._space import Bounds, Space, to_space
@@ -36,7 +35,6 @@ _PORTFOLIO = "portfolio"
 # Native names of methods that the package calls otherwise.
 _NATIVE = {_PORTFOLIO: "auto"}
 # Homes of the classes, imported so that a search comes back as what it is.
-_MODULES = ("_cma", "_differential", "_genetic", "_multi", "_portfolio", "_random", "_swarm")
 
 
 class _Choice(NamedTuple):
@@ -211,22 +209,11 @@ def _choose(  # noqa: PLR0911 -- one return a rule, in the order in which they a
     return _Choice(_PORTFOLIO, {}, f"{n} bounded genes, {what}, a small budget")
 
 
-def _class_of(native: str) -> type[Algorithm] | None:
-    """Return the class of a native method; none when it has only the base's face."""
-    for module in _MODULES:
-        try:
-            importlib.import_module(f"chimera.evolution.{module}")
-        except ModuleNotFoundError as error:
-            if error.name != f"chimera.evolution.{module}":
-                raise
-    return Algorithm._classes.get(native)  # noqa: SLF001 -- the registry of the package
-
-
 def _start(
     kind: type[Algorithm] | str, space: Space, settings: Mapping[str, Any], **arguments: Any
 ) -> Algorithm:
-    found = _class_of(kind) if isinstance(kind, str) else kind
-    if found is None:
+    found = class_of(kind) if isinstance(kind, str) else kind
+    if found is Algorithm:
         return Algorithm._start(str(kind), space, settings, **arguments)  # noqa: SLF001 -- as above
     try:
         return found(space, **settings, **arguments)  # type: ignore[arg-type]
