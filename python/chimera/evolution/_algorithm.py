@@ -222,7 +222,7 @@ def class_of(method: str) -> type[Algorithm]:
     home = _HOMES.get(method)
     if home is not None:
         importlib.import_module(f"chimera.evolution.{home}")
-    return Algorithm._classes.get(method, Algorithm)
+    return Algorithm._classes.get(method, Algorithm)  # noqa: SLF001 -- its own registry
 
 
 def _new(cls: type[Run], *args: Any, **kwargs: Any) -> Any:

@@ -34,7 +34,6 @@ _FEW_OBJECTIVES = 3
 _PORTFOLIO = "portfolio"
 # Native names of methods that the package calls otherwise.
 _NATIVE = {_PORTFOLIO: "auto"}
-# Homes of the classes, imported so that a search comes back as what it is.
 
 
 class _Choice(NamedTuple):
