@@ -68,7 +68,7 @@ def test_tour_around_a_circle_is_found(crossover: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_threads_do_not_change_a_bit(dtype: str) -> None:
-    space = real([(-5.0, 5.0)] * 100, dtype=dtype)
+    space = real(-5.0, 5.0, 100, dtype=dtype)
     one = run(GA(space, population_size=400, seed=3, threads=1), 5)
     many = run(GA(space, population_size=400, seed=3, threads=4), 5)
     np.testing.assert_array_equal(one.ask(), many.ask())
@@ -86,9 +86,7 @@ def test_load_goes_on_as_if_never_saved() -> None:
 
 
 def test_mixed_space_improves() -> None:
-    space = mixed(
-        x=real([(-5.0, 5.0)] * 4), k=integer([(0, 20)] * 3), c=category([5, 5]), b=boolean(8)
-    )
+    space = mixed(x=real(-5.0, 5.0, 4), k=integer(0, 20, 3), c=category([5, 5]), b=boolean(8))
     search = GA(space, population_size=60, seed=2)
     for _ in range(150):
         batch = search.ask()
@@ -113,14 +111,14 @@ def test_constraint_is_met() -> None:
 
 
 def test_failed_rows_never_breed() -> None:
-    search = GA(BOUNDS, population_size=20, tournament_size=40, seed=1)
+    search = GA(BOUNDS, population_size=20, selection="truncation", truncation_share=0.05, seed=1)
     batch = search.ask()
     failed = np.ones(20, dtype=bool)
     failed[4] = False
     scores = np.where(failed, np.nan, 1.0)
     search.tell(batch, scores, failed=failed)
     search.ask()
-    parents = search.origins.parents
+    parents = search.lineage.parents
     assert set(parents[parents != NO_PARENT].tolist()) == {4}
 
 

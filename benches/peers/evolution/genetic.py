@@ -11,9 +11,8 @@ import contextlib
 import random
 import time
 
-import timing
-
 import numpy as np
+import timing
 
 GENERATIONS = 5
 
@@ -21,7 +20,7 @@ GENERATIONS = 5
 def chimera(rows, genes, dtype):
     from chimera.evolution import GA, real
 
-    search = GA(real([(-5.0, 5.0)] * genes, dtype=dtype), population_size=rows, seed=1)
+    search = GA(real(-5.0, 5.0, genes, dtype=dtype), population_size=rows, seed=1)
     scores = np.random.default_rng(1).random((64, rows))
     turn = iter(range(10**9))
 
@@ -38,39 +37,39 @@ def chimera(rows, genes, dtype):
     return call
 
 
-def fused_numba(rows, genes, dtype):
+def fused_numba(rows, genes, dtype):  # noqa: C901 -- one fused loop
     """What one would write by hand: one loop over pairs, in place, nothing but arithmetic."""
     import numba
 
     @numba.njit(cache=False)
-    def generation(parents, scores, children, low, high):
+    def generation(parents, scores, children, low, high):  # noqa: C901 -- one fused loop
         n, d = parents.shape
         power, rate = 1.0 / 16.0, 1.0 / d
         best = np.argmin(scores)
         for row in range(0, n, 2):
             picks = np.empty(2, np.int64)
             for side in range(2):
-                winner = np.random.randint(n)
+                winner = np.random.randint(n)  # noqa: NPY002 -- Numba's own
                 for _ in range(2):
-                    other = np.random.randint(n)
+                    other = np.random.randint(n)  # noqa: NPY002 -- Numba's own
                     if scores[other] < scores[winner]:
                         winner = other
                 picks[side] = winner
             a, b = picks
-            crossed = np.random.random() < 0.9
+            crossed = np.random.random() < 0.9  # noqa: NPY002 -- Numba's own
             for gene in range(d):
                 x, y = parents[a, gene], parents[b, gene]
-                if crossed and np.random.random() < 0.5:
-                    u = np.random.random()
+                if crossed and np.random.random() < 0.5:  # noqa: NPY002 -- Numba's own
+                    u = np.random.random()  # noqa: NPY002 -- Numba's own
                     beta = (2 * u) ** power if u <= 0.5 else (1 / (2 * (1 - u))) ** power
-                    if np.random.random() < 0.5:
+                    if np.random.random() < 0.5:  # noqa: NPY002 -- Numba's own
                         beta = -beta
                     mean, half = 0.5 * (x + y), 0.5 * beta * (x - y)
                     x, y = mean + half, mean - half
                 for side in range(2):
                     value = x if side == 0 else y
-                    if np.random.random() < rate:
-                        u = np.random.random()
+                    if np.random.random() < rate:  # noqa: NPY002 -- Numba's own
+                        u = np.random.random()  # noqa: NPY002 -- Numba's own
                         span = high - low
                         if u < 0.5:
                             room = 1 - (value - low) / span
@@ -140,18 +139,16 @@ def deap(rows, genes, _dtype):
     creator.create("Least", base.Fitness, weights=(-1.0,))
     creator.create("Row", list, fitness=creator.Least)
     box = base.Toolbox()
-    box.register(
-        "mate", tools.cxSimulatedBinaryBounded, eta=15.0, low=-5.0, up=5.0
-    )
+    box.register("mate", tools.cxSimulatedBinaryBounded, eta=15.0, low=-5.0, up=5.0)
     box.register(
         "mutate", tools.mutPolynomialBounded, eta=20.0, low=-5.0, up=5.0, indpb=1.0 / genes
     )
     random.seed(1)
-    population = [creator.Row(random.uniform(-5, 5) for _ in range(genes)) for _ in range(rows)]
+    population = [creator.Row(random.uniform(-5, 5) for _ in range(genes)) for _ in range(rows)]  # noqa: S311 -- DEAP's own
 
     def score(rows):
         for row in rows:
-            row.fitness.values = (random.random(),)
+            row.fitness.values = (random.random(),)  # noqa: S311 -- DEAP's own
 
     score(population)
 

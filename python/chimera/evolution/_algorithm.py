@@ -105,11 +105,15 @@ class Algorithm(Run):
         _check_whole("seed", seed, 2**64)
         _check_whole("threads", threads, 1025)
         given = {name: value for name, value in settings.items() if value is not None}
+        try:
+            text = json.dumps(given, default=_plain, allow_nan=False)
+        except ValueError as error:
+            raise ConfigError(f"settings: expected finite numbers, got {given}") from error
         run: Self = _new(
             cls,
             method,
             to_space(space).to_native(),
-            json.dumps(given, default=_plain, allow_nan=False),
+            text,
             seed=seed,
             threads=threads,
         )

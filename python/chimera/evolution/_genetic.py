@@ -12,7 +12,7 @@ class GA(Algorithm, method="ga"):
     """Selection, crossover, mutation and survival of the best.
 
     Works on every kind of space; a mixed space takes an operator per block. Constraints are
-    handled by the feasibility rule, failed rows rank last. ``origins`` names the parents and the
+    handled by the feasibility rule, failed rows rank last. ``lineage`` names the parents and the
     operator of each row. The defaults are those of Deb and Agrawal for real genes.
 
     Args:
