@@ -84,8 +84,9 @@ def pareto_ranks(objectives: ArrayLike) -> NDArray[np.int64]:
         BatchError: The array is not 2-D or not finite.
 
     Complexity:
-        ``n log n`` for two objectives, ``n log² n`` for three, ``m n² / 64`` word operations for
-        more; memory is linear in ``n``.
+        ``n log n`` for two objectives; ``n log² n`` comparisons for three, and moves of memory that
+        only count when one front holds most of very many rows; ``m n² / 64`` word operations for
+        more. Memory is linear in ``n``.
 
     Source:
         Jensen, 2003 (two objectives); Zhang et al., 2015 (bisection over fronts); Moreno et al.,
