@@ -4,7 +4,7 @@ Time is that of ask and tell; the objective is not counted (pygmo evaluates insi
 Rosenbrock function in C++, whose calls alone are subtracted). Start: uniform in
 [-3, 3]^d, sigma 1, no bounds, each library's defaults. One thread.
 
-    python benches/peers/evolution/cmaes.py [--starts 15] [--dimensions 10,40] [--json PATH]
+    python benches/peers/evolution/cma_es.py [--starts 15] [--dimensions 10,40] [--json PATH]
 """
 
 import statistics
