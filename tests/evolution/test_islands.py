@@ -62,6 +62,69 @@ def test_every_topology_is_reproducible_on_any_number_of_threads(
     assert one.figures["n_migrated"] > 0
 
 
+def evolving(method: str, idx: int, n: int = 5, **settings: Any) -> Algorithm:
+    return Algorithm._start(method, [(-5.12, 5.12)] * n, settings, seed=idx, threads=1)
+
+
+def rastrigin(x: Any) -> Any:
+    return (x**2 - 10 * np.cos(2 * np.pi * x) + 10).sum(axis=1)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_islands_of_differential_evolution_solve_rastrigin(seed: int) -> None:
+    islands = Islands(
+        lambda idx: evolving("de", 10 * seed + idx, population_size=30),
+        n_islands=4,
+        migration_every=20,
+        n_migrants=1,
+        seed=seed,
+    )
+    while islands.n_evaluations < 60_000 and not islands.best_score < 1e-6:
+        batch = islands.ask()
+        islands.tell(batch, rastrigin(batch))
+    assert islands.best_score < 1e-6
+
+
+def test_islands_of_different_methods_are_reproducible() -> None:
+    def make(threads: int) -> Islands:
+        methods = ["de", "pso", "lshade", "random_search"]
+        sizes: list[dict[str, Any]] = [{"population_size": 20}, {}, {}, {"batch_size": 16}]
+        members = [
+            evolving(method, idx, **size)
+            for idx, (method, size) in enumerate(zip(methods, sizes, strict=True))
+        ]
+        return Islands(members, topology="full", migration_every=3, threads=threads)
+
+    one, two = make(1), make(2)
+    for generation in range(20):
+        a, b = one.ask(), two.ask()
+        assert np.array_equal(a, b)
+        one.tell(a, rastrigin(a))
+        two.tell(b, rastrigin(b))
+        if generation % 4 == 0:
+            two = Islands.load(two.save(), threads=2)
+    assert one.save() == two.save()
+    assert one.best_score < rastrigin(one.ask()).mean() / 2
+
+
+def test_migration_brings_what_an_island_cannot_find() -> None:
+    """One island starts in a corner that holds nothing; good rows reach it from the other."""
+
+    def last_scores(migration_every: int) -> float:
+        members = [evolving("de", 1, population_size=30), evolving("de", 2, population_size=30)]
+        islands = Islands(members, topology=[(0, 1)], migration_every=migration_every)
+        found = np.zeros(0)
+        for _ in range(60):
+            batch = islands.ask()
+            scores = (batch**2).sum(axis=1)
+            scores[30:] += 10.0 * (np.abs(batch[30:]).max(axis=1) > 0.5)  # the second sees a wall
+            islands.tell(batch, scores)
+            found = scores[30:]
+        return float(np.median(found))
+
+    assert last_scores(2) < last_scores(0)
+
+
 def test_a_saved_batch_under_way_goes_on() -> None:
     islands = Islands(member, n_islands=2, migration_every=1)
     run(islands, 3)

@@ -25,23 +25,35 @@ METHODS = {
     "jade": {"population_size": 64},
     "lshade": {},
     "pso": {},
-    "cma_es": {},
-    "sep_cma_es": {},
-    "openai_es": {},
-    "xnes": {},
+    "cmaes": {},
+    "auto": {},
+    "nsga2": {"n_objectives": 2, "population_size": 64},
+    "nsga3": {"n_objectives": 3},
+    "sms_emoa": {"n_objectives": 2, "population_size": 32},
+    "moead": {"n_objectives": 2},
 }
+BOUNDS = [(-5.0, 5.0)] * 40
 
 
 def start(name, threads):
-    bounds = [(-5.0, 5.0)] * 40
     if name == "islands":
         return Islands(
-            lambda idx: RandomSearch(bounds, batch_size=32, seed=idx),
+            lambda idx: RandomSearch(BOUNDS, batch_size=32, seed=idx),
             n_islands=4,
             migration_every=2,
             threads=threads,
         )
-    return Algorithm._start(name, bounds, METHODS[name], seed=7, threads=threads)  # noqa: SLF001
+    return Algorithm._start(name, BOUNDS, METHODS[name], seed=7, threads=threads)  # noqa: SLF001
+
+
+def score(search, batch):
+    """Squared distances to as many points as there are objectives; the first genes describe."""
+    points = range(search.n_objectives)
+    named = {}
+    if search.n_descriptors:
+        named["descriptors"] = np.ascontiguousarray(batch[:, : search.n_descriptors])
+    scores = np.stack([((batch - point) ** 2).sum(axis=1) for point in points], axis=1)
+    return (scores[:, 0] if len(points) == 1 else scores), named
 
 
 def run(name, threads, *, reload):
@@ -55,7 +67,8 @@ def run(name, threads, *, reload):
             search = Algorithm.load(search.save(), threads=threads)
             assert np.array_equal(search.ask(), batch)
         digest.update(batch.tobytes())
-        search.tell(batch, (batch**2).sum(axis=1))
+        scores, named = score(search, batch)
+        search.tell(batch, scores, **named)
     digest.update(search.save())
     return digest.hexdigest()
 

@@ -71,9 +71,9 @@ def main():
         same(ours, moocore.hypervolume(points, ref=reference))
         found = timing.interleave(
             {
-                "chimera": lambda p=points, r=reference: hypervolume(p, reference=r),
-                "moocore": lambda p=points, r=reference: moocore.hypervolume(p, ref=r),
-                "pygmo": lambda p=points, r=reference: pygmo.hypervolume(p).compute(r),
+                "chimera": lambda p=points, r=reference: [hypervolume(p, reference=r)],
+                "moocore": lambda p=points, r=reference: [moocore.hypervolume(p, ref=r)],
+                "pygmo": lambda p=points, r=reference: [pygmo.hypervolume(p).compute(r)],
             },
             options.rounds,
         )

@@ -55,7 +55,7 @@ def main():
         if name == "dtlz2":
             front = problem.pareto_front(get_reference_directions("das-dennis", 3, n_partitions=30))
         else:
-            front = problem.pareto_front(n_pareto_points=500)
+            front = problem.pareto_front()
         reference = np.full(problem.n_obj, 1.1)
         results = {
             who: [call(problem, seed) for seed in range(options.seeds)]

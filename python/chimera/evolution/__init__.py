@@ -38,11 +38,18 @@ if TYPE_CHECKING:
         Grid,
         SlidingGrid,
     )
+    from chimera.evolution._cma import (
+        CMAES,
+    )
     from chimera.evolution._coevolution import (
         Competition,
         Cooperation,
     )
-    from chimera.evolution._differential import DE, JADE, LSHADE
+    from chimera.evolution._differential import (
+        DE,
+        JADE,
+        LSHADE,
+    )
     from chimera.evolution._genetic import (
         GA,
     )
@@ -59,13 +66,23 @@ if TYPE_CHECKING:
         CMAME,
         MapElites,
     )
-    from chimera.evolution._minimize import History, Result, minimize, run
+    from chimera.evolution._minimize import (
+        History,
+        Result,
+        minimize,
+        run,
+    )
     from chimera.evolution._multi import (
         MOEAD,
         NSGA2,
         NSGA3,
         SMSEMOA,
         HypervolumeConvergence,
+    )
+    from chimera.evolution._nes import (
+        LMMAES,
+        XNES,
+        OpenAIES,
     )
     from chimera.evolution._novelty import (
         Neighbours,
@@ -76,14 +93,22 @@ if TYPE_CHECKING:
     from chimera.evolution._population import (
         Population,
     )
-    from chimera.evolution._portfolio import Portfolio
+    from chimera.evolution._portfolio import (
+        Portfolio,
+    )
     from chimera.evolution._programs import (
         ProgramSearch,
     )
     from chimera.evolution._random import (
         RandomSearch,
     )
-    from chimera.evolution._swarm import PSO
+    from chimera.evolution._swarm import (
+        PSO,
+    )
+    from chimera.evolution._symbolic import (
+        SymbolicClassifier,
+        SymbolicRegressor,
+    )
     from chimera.evolution._termination import (
         AnyOf,
         Budget,
@@ -123,12 +148,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CMAES",
     "CMAMAE",
     "CMAME",
     "CVT",
     "DE",
     "GA",
     "JADE",
+    "LMMAES",
     "LSHADE",
     "MOEAD",
     "NO_PARENT",
@@ -136,6 +163,7 @@ __all__ = [
     "NSGA3",
     "PSO",
     "SMSEMOA",
+    "XNES",
     "Added",
     "Algorithm",
     "AnyOf",
@@ -164,6 +192,7 @@ __all__ = [
     "Neighbours",
     "NoisyBest",
     "NoveltySearch",
+    "OpenAIES",
     "Optimization",
     "Origins",
     "PerRow",
@@ -181,6 +210,8 @@ __all__ = [
     "Stage",
     "Stagnation",
     "Step",
+    "SymbolicClassifier",
+    "SymbolicRegressor",
     "Target",
     "Tolerance",
     "Vectorized",
@@ -207,25 +238,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DE": "_differential",
-    "JADE": "_differential",
-    "LSHADE": "_differential",
-    "PSO": "_swarm",
-    "Portfolio": "_portfolio",
-    "AnyOf": "_termination",
-    "Budget": "_termination",
-    "Criterion": "_termination",
-    "Stagnation": "_termination",
-    "Target": "_termination",
-    "Tolerance": "_termination",
-    "History": "_minimize",
-    "Result": "_minimize",
-    "minimize": "_minimize",
-    "run": "_minimize",
     "Added": "_archives",
+    "AnyOf": "_termination",
     "Archive": "_archives",
     "ArchiveStats": "_archives",
     "AsyncEvaluator": "evaluation",
+    "Budget": "_termination",
+    "CMAES": "_cma",
     "CMAMAE": "_map_elites",
     "CMAME": "_map_elites",
     "CVT": "_cells",
@@ -234,6 +253,8 @@ _HOMES = {
     "Competition": "_coevolution",
     "Cooperation": "_coevolution",
     "Counts": "evaluation",
+    "Criterion": "_termination",
+    "DE": "_differential",
     "Elites": "_archives",
     "Evaluated": "evaluation",
     "Evaluator": "evaluation",
@@ -241,9 +262,13 @@ _HOMES = {
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
+    "History": "_minimize",
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
     "Islands": "_islands",
+    "JADE": "_differential",
+    "LMMAES": "_nes",
+    "LSHADE": "_differential",
     "MOEAD": "_multi",
     "MapElites": "_map_elites",
     "NSGA2": "_multi",
@@ -251,20 +276,30 @@ _HOMES = {
     "Neighbours": "_novelty",
     "NoisyBest": "evaluation",
     "NoveltySearch": "_novelty",
+    "OpenAIES": "_nes",
     "Optimization": "_loop",
+    "PSO": "_swarm",
     "PerRow": "evaluation",
     "Population": "_population",
+    "Portfolio": "_portfolio",
     "ProcessPool": "evaluation",
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Resampling": "evaluation",
+    "Result": "_minimize",
     "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",
     "SlidingGrid": "_cells",
     "Stage": "evaluation",
+    "Stagnation": "_termination",
     "Step": "_loop",
+    "SymbolicClassifier": "_symbolic",
+    "SymbolicRegressor": "_symbolic",
+    "Target": "_termination",
+    "Tolerance": "_termination",
     "Vectorized": "evaluation",
+    "XNES": "_nes",
     "crowding_distance": "indicators",
     "epsilon_indicator": "indicators",
     "gd": "indicators",
@@ -273,10 +308,12 @@ _HOMES = {
     "hypervolume_estimate": "indicators",
     "igd": "indicators",
     "igd_plus": "indicators",
+    "minimize": "_minimize",
     "nearest_neighbours": "_novelty",
     "novelty": "_novelty",
     "optimize": "_loop",
     "pareto_ranks": "indicators",
+    "run": "_minimize",
 }
 
 

@@ -370,7 +370,7 @@ class HypervolumeConvergence:
         ...     return np.column_stack([x[:, 0], g * (1.0 - np.sqrt(x[:, 0] / g))])
         >>> search = NSGA2([(0.0, 1.0)] * 5, population_size=40, seed=1)
         >>> stop = HypervolumeConvergence([1.1, 1.1], tolerance=1e-3)
-        >>> optimize(search, f, termination=stop).run().stop_reason
+        >>> optimize(search, Vectorized(f, n_objectives=2), termination=stop).run().stop_reason
         'hypervolume'
     """
 

@@ -20,6 +20,7 @@ pub mod islands;
 pub mod matrix;
 pub mod method;
 pub mod multi;
+pub mod nes;
 pub mod novelty;
 pub mod numeric;
 pub mod operators;

@@ -97,6 +97,9 @@ macro_rules! methods {
 methods! {
     Islands(crate::islands::Islands) = "islands",
     Cmaes(crate::cma::Cmaes) = "cmaes",
+    LmMaEs(crate::nes::LmMaEs) = "lm_ma_es",
+    OpenAiEs(crate::nes::OpenAiEs) = "openai_es",
+    Xnes(crate::nes::Xnes) = "xnes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
     GeneticAlgorithm(crate::genetic::GeneticAlgorithm) = "ga",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",

@@ -9,11 +9,13 @@
 
 mod archive;
 mod array;
+mod duplicates;
 mod enter;
 mod error;
 mod evolution;
 mod executable;
 mod execution;
+mod gp;
 mod neighbours;
 mod pareto;
 mod population;
@@ -44,6 +46,10 @@ mod _chimera {
     mod population {
         #[pymodule_export]
         use crate::archive::Archive;
+        #[pymodule_export]
+        use crate::duplicates::duplicates;
+        #[pymodule_export]
+        use crate::gp::{Columns, Expression, TreeSearch, Trees};
         #[pymodule_export]
         use crate::neighbours::neighbours;
         #[pymodule_export]

@@ -165,8 +165,10 @@ def work(
 def _serve(idx: int, pipe: connection.Connection, task: Task, block: Block, slots: range) -> None:
     # Items of memoryviews are written in a third of the time that items of arrays take.
     table, width = block["table"], task.shape.width
-    numbers, seconds = table.reshape(-1).data, block["seconds"].data
-    status, progress = block["status"].data, block["progress"][idx].data
+    numbers: Any = table.reshape(-1).data
+    seconds: Any = block["seconds"].data
+    status: Any = block["status"].data
+    progress: Any = block["progress"][idx].data
     keys = block["keys"]
     names = [name for name, _, _ in block.layout.blocks]
     genomes = block.genomes

@@ -28,6 +28,7 @@ pub struct Factor {
 struct Scratch {
     directions: Vec<f64>,
     coordinates: Vec<f64>,
+    mixed: Vec<f64>,
     gains: Vec<f64>,
     shrinks: Vec<f64>,
     coefficients: Vec<Coefficients>,
@@ -74,6 +75,11 @@ impl Factor {
         self.scratch.gains.push(gain);
     }
 
+    /// Coordinates and gains pushed since [`Factor::begin`].
+    pub fn pushed(&self) -> (&[f64], &[f64]) {
+        (&self.scratch.coordinates, &self.scratch.gains)
+    }
+
     /// Scales the covariance by `keep`, adds what was pushed, and takes `path` to the coordinates of
     /// the new factor.
     pub fn finish(&mut self, keep: f64, path: &mut [f64], threads: &Threads) {
@@ -88,29 +94,60 @@ impl Factor {
             #[inline(always)]
             || transport(coordinates, stride, keep, gains, shrinks),
         );
-        let n_pushed = gains.len();
-        if let Some(last) = coordinates.get(n_pushed * stride..) {
+        if let Some(last) = coordinates.get(gains.len() * stride..) {
             for (value, new) in path.iter_mut().zip(last) {
                 *value = new / root;
             }
         }
+        for (row, gain) in coordinates.chunks_exact_mut(stride).zip(gains.iter()) {
+            for value in row {
+                *value *= root * gain;
+            }
+        }
+        self.add(root, threads);
+    }
+
+    /// `M B` for the natural gradient's `B = scale * exp(Σ gₖ zₖzₖᵀ)`, given `weights`, which is the
+    /// square matrix of the exponential's series in terms of what was pushed.
+    pub fn multiply_low_rank(&mut self, scale: f64, weights: &[f64], threads: &Threads) {
+        let stride = padded(self.n);
+        let scratch = &mut self.scratch;
+        let n_rows = scratch.gains.len();
+        let mixed = &mut scratch.mixed;
+        mixed.clear();
+        mixed.resize(n_rows * stride, 0.0);
+        let rows = &scratch.coordinates;
+        dispatch(
+            #[inline(always)]
+            || {
+                for (out, weights) in
+                    mixed.chunks_exact_mut(stride).zip(weights.chunks_exact(n_rows.max(1)))
+                {
+                    for (row, weight) in rows.chunks_exact(stride).zip(weights) {
+                        add_scaled(out, scale * weight, row);
+                    }
+                }
+            },
+        );
+        std::mem::swap(&mut scratch.mixed, &mut scratch.coordinates);
+        self.add(scale, threads);
+    }
+
+    /// `keep * M + Σ yⱼ cⱼᵀ` for the pushed directions and the coordinates in their place.
+    fn add(&mut self, keep: f64, threads: &Threads) {
+        let stride = padded(self.n);
+        let scratch = &mut self.scratch;
+        let n_pushed = scratch.gains.len();
         let coefficients = &mut scratch.coefficients;
         coefficients.clear();
         for start in (0..stride).step_by(TILE_ROWS) {
-            for (row, gain) in coordinates.chunks_exact(stride).zip(gains.iter()) {
+            for row in scratch.coordinates.chunks_exact(stride).take(n_pushed) {
                 let values = row.get(start..).and_then(|row| row.first_chunk::<TILE_ROWS>());
-                coefficients.push(values.map_or([0.0; TILE_ROWS], |v| v.map(|v| root * gain * v)));
+                coefficients.push(values.copied().unwrap_or_default());
             }
         }
-        multiply(
-            &mut self.columns,
-            stride,
-            coefficients,
-            n_pushed,
-            &scratch.directions,
-            root,
-            threads,
-        );
+        let (columns, rows) = (&mut self.columns, &scratch.directions);
+        multiply(columns, stride, coefficients, n_pushed, rows, keep, threads);
     }
 
     /// Variances of the genes: the diagonal of the covariance.

@@ -7,11 +7,11 @@
 
 mod bounds;
 mod eigen;
-mod full;
-pub mod kernel;
+pub(crate) mod full;
+pub(crate) mod kernel;
 mod parameters;
 mod restart;
-mod search;
+pub(crate) mod search;
 mod separable;
 mod stop;
 mod strategy;

@@ -1,7 +1,5 @@
 //! Behaviour of the strategy and the search: learning, bounds, restarts, bits.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use super::full::Factor;
 use super::kernel::{TILE_ROWS, padded};
 use super::{Covariance, Options, Parameters, Strategy, Transform, eigen};

@@ -260,6 +260,49 @@ impl Forest {
         self.finish();
     }
 
+    /// Trees from flat postfix arrays; `ends` holds the end of each tree. Sizes are computed.
+    ///
+    /// # Errors
+    /// Arrays of different lengths, or a tree that is not well formed.
+    pub fn from_arrays(
+        codes: &[u8],
+        values: &[u32],
+        ends: &[usize],
+        n_columns: usize,
+    ) -> Result<Self> {
+        let mut forest = Self { codes: codes.to_vec(), values: values.to_vec(), ..Self::default() };
+        let mut stack: Vec<u16> = Vec::new();
+        let mut rest = ends.iter().copied().peekable();
+        for (idx, code) in codes.iter().enumerate() {
+            let arity = Function::from_code(*code).map_or(0, Function::arity);
+            let kept = stack.len().saturating_sub(arity);
+            let size = stack.drain(kept..).fold(1_u16, u16::saturating_add);
+            stack.push(size);
+            forest.sizes.push(size);
+            if rest.next_if_eq(&(idx + 1)).is_some() {
+                stack.clear();
+            }
+        }
+        forest.ends = ends.to_vec();
+        forest.check(n_columns)?;
+        Ok(forest)
+    }
+
+    /// Codes of all nodes, tree after tree.
+    pub fn codes(&self) -> &[u8] {
+        &self.codes
+    }
+
+    /// Values of all nodes.
+    pub fn values(&self) -> &[u32] {
+        &self.values
+    }
+
+    /// End of each tree.
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
     /// Checks every tree, and that the arena holds nothing else.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 //!
 //! [`Function::apply`]: super::Function::apply
 
+use std::ops::Range;
+
 use pulp::Arch;
 
 use super::compile::{Compiler, Instruction, NOTHING, REGISTERS_MAX};
@@ -33,13 +35,24 @@ impl std::fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// Evaluates trees and hands each one's predictions, one a row, to `sink` in order.
-    pub fn evaluate(&mut self, forest: &Forest, data: &Data, mut sink: impl FnMut(usize, &[f32])) {
+    /// Evaluates all trees and hands each one's predictions, one a row, to `sink` in order.
+    pub fn evaluate(&mut self, forest: &Forest, data: &Data, sink: impl FnMut(usize, &[f32])) {
+        self.evaluate_range(forest, 0..forest.n_trees(), data, sink);
+    }
+
+    /// As [`Machine::evaluate`] for some trees; `sink` gets their indices in the forest.
+    pub fn evaluate_range(
+        &mut self,
+        forest: &Forest,
+        range: Range<usize>,
+        data: &Data,
+        mut sink: impl FnMut(usize, &[f32]),
+    ) {
         let n_tiles = data.n_tiles();
         let size = (GROUP_BYTES / (n_tiles * TILE * 4).max(1)).clamp(1, GROUP_MAX);
-        let n_trees = forest.n_trees();
-        for first in (0..n_trees).step_by(size) {
-            let group = first..(first + size).min(n_trees);
+        let end = range.end.min(forest.n_trees());
+        for first in (range.start..end).step_by(size) {
+            let group = first..(first + size).min(end);
             self.compiler.clear();
             for tree in group.clone().filter_map(|idx| forest.tree(idx)) {
                 self.compiler.compile(tree);

@@ -2,6 +2,7 @@
 
 pub mod compile;
 pub mod data;
+pub mod evaluator;
 pub mod fitness;
 pub mod forest;
 pub mod front;
@@ -18,6 +19,7 @@ pub mod tune;
 pub mod variation;
 
 pub use data::Data;
+pub use evaluator::Evaluator;
 pub use fitness::{Fit, Target};
 pub use forest::{Forest, Node, Tree};
 pub use front::Front;

@@ -1,4 +1,8 @@
 //! Choosing parents: tournaments, and epsilon-lexicase after La Cava, Spector and Danai (2016).
+//!
+//! Of their variants this is the static one: which trees pass a case is decided once a generation,
+//! against the best of the whole population. Passes are kept as bit sets, so a selection is a few
+//! `and`s per case.
 
 use chimera_rng::Stream;
 
@@ -18,13 +22,15 @@ pub fn tournament(keys: &[f64], size: usize, rng: &mut Stream) -> usize {
     best
 }
 
-/// Absolute errors per case, case by case, and each case's tolerance.
+const WORD: usize = 64;
+
+/// Which trees pass which case.
 #[derive(Clone, Debug, Default)]
 pub struct Cases {
-    /// `(n_cases, n_trees)`.
+    /// `(n_cases, n_trees)` absolute errors.
     errors: Vec<f32>,
-    /// Median absolute deviation of each case's errors.
-    tolerances: Vec<f32>,
+    /// `(n_cases, n_words)`: bit set of the trees within a case's tolerance of the least error.
+    passes: Vec<u64>,
     n_trees: usize,
 }
 
@@ -32,11 +38,12 @@ pub struct Cases {
 #[derive(Debug, Default)]
 pub struct Pool {
     order: Vec<usize>,
-    candidates: Vec<usize>,
+    left: Vec<u64>,
+    next: Vec<u64>,
 }
 
 impl Cases {
-    /// Room for errors, case by case; all must be written before [`Cases::finish`].
+    /// Room for absolute errors, case by case; write them before [`Cases::finish`].
     pub fn reset(&mut self, n_cases: usize, n_trees: usize) -> &mut [f32] {
         self.n_trees = n_trees;
         self.errors.clear();
@@ -44,47 +51,75 @@ impl Cases {
         &mut self.errors
     }
 
-    /// Computes the tolerances. Errors that are not finite count as infinite.
+    /// Decides who passes. The tolerance of a case is the median absolute deviation of its errors;
+    /// trees whose error is not finite never pass.
     pub fn finish(&mut self) {
-        self.tolerances.clear();
+        self.passes.clear();
         let mut sorted: Vec<f32> = Vec::with_capacity(self.n_trees);
-        for case in self.errors.chunks_exact(self.n_trees.max(1)) {
-            let mut median = |values: &mut dyn Iterator<Item = f32>| {
-                sorted.clear();
-                sorted.extend(values.filter(|value| value.is_finite()));
-                let middle = sorted.len() / 2;
-                if sorted.is_empty() {
-                    return 0.0;
-                }
-                *sorted.select_nth_unstable_by(middle, f32::total_cmp).1
-            };
-            let centre = median(&mut case.iter().copied());
-            let deviation = median(&mut case.iter().map(|error| (error - centre).abs()));
-            self.tolerances.push(deviation);
+        for errors in self.errors.chunks_exact(self.n_trees.max(1)) {
+            let centre = median(&mut sorted, errors.iter().copied());
+            let tolerance = median(&mut sorted, errors.iter().map(|error| (error - centre).abs()));
+            let best = errors.iter().copied().fold(f32::INFINITY, f32::min);
+            let limit = best + tolerance;
+            for word in errors.chunks(WORD) {
+                let bits = word.iter().enumerate().fold(0, |bits, (place, error)| {
+                    let is_passed = error.is_finite() && *error <= limit;
+                    bits | (u64::from(is_passed) << place)
+                });
+                self.passes.push(bits);
+            }
         }
     }
 
-    /// One parent: cases in random order, each keeping those within its tolerance of the best left.
+    /// One parent: cases in random order, each keeping the trees that pass it unless none does.
     pub fn select(&self, pool: &mut Pool, rng: &mut Stream) -> usize {
-        pool.order.clear();
-        pool.order.extend(0..self.tolerances.len());
-        pool.candidates.clear();
-        pool.candidates.extend(0..self.n_trees);
-        // Shuffled as far as it is looked at (Fisher-Yates from the front).
-        for place in 0..pool.order.len() {
-            if pool.candidates.len() <= 1 {
-                break;
-            }
-            let chosen = place + rng.below(pool.order.len() - place);
-            pool.order.swap(place, chosen);
-            let case = pool.order.get(place).copied().unwrap_or(0);
-            let start = case * self.n_trees;
-            let errors = self.errors.get(start..start + self.n_trees).unwrap_or(&[]);
-            let error = |idx: &usize| errors.get(*idx).copied().unwrap_or(f32::INFINITY);
-            let best = pool.candidates.iter().map(error).fold(f32::INFINITY, f32::min);
-            let limit = best + self.tolerances.get(case).copied().unwrap_or(0.0);
-            pool.candidates.retain(|idx| error(idx) <= limit);
+        let n_words = self.n_trees.div_ceil(WORD);
+        let Pool { order, left, next } = pool;
+        order.clear();
+        order.extend(0..self.passes.len() / n_words.max(1));
+        left.clear();
+        left.resize(n_words, u64::MAX);
+        if let Some(last) = left.last_mut() {
+            *last >>= (n_words * WORD - self.n_trees) % WORD;
         }
-        rng.choose(&pool.candidates).copied().unwrap_or(0)
+        // Shuffled as far as it is looked at (Fisher-Yates from the front).
+        for place in 0..order.len() {
+            let chosen = place + rng.below(order.len() - place);
+            order.swap(place, chosen);
+            let start = order.get(place).map_or(0, |case| case * n_words);
+            let passes = self.passes.get(start..start + n_words).unwrap_or(&[]);
+            next.clear();
+            next.extend(left.iter().zip(passes).map(|(left, pass)| left & pass));
+            match next.iter().map(|word| word.count_ones()).sum::<u32>() {
+                0 => {}
+                1 => {
+                    std::mem::swap(left, next);
+                    break;
+                }
+                _ => std::mem::swap(left, next),
+            }
+        }
+        let n_left: u32 = left.iter().map(|word| word.count_ones()).sum();
+        let mut rank = rng.below(n_left as usize);
+        for (idx, word) in left.iter().enumerate() {
+            let n = word.count_ones() as usize;
+            if rank < n {
+                let mut bits = (0..WORD).filter(|bit| (word >> bit) & 1 == 1);
+                return idx * WORD + bits.nth(rank).unwrap_or(0);
+            }
+            rank -= n;
+        }
+        0
     }
+}
+
+/// The upper median of the finite values; 0 without any.
+fn median(sorted: &mut Vec<f32>, values: impl Iterator<Item = f32>) -> f32 {
+    sorted.clear();
+    sorted.extend(values.filter(|value| value.is_finite()));
+    let middle = sorted.len() / 2;
+    if sorted.is_empty() {
+        return 0.0;
+    }
+    *sorted.select_nth_unstable_by(middle, f32::total_cmp).1
 }

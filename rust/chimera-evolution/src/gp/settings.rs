@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
     /// The best of a few drawn at random.
-    #[default]
     Tournament,
     /// Epsilon-lexicase (La Cava, Spector & Danai, 2016) on rows drawn anew in each generation.
+    #[default]
     EpsilonLexicase,
 }
 
@@ -66,7 +66,7 @@ impl Default for Settings {
             functions: vec![Function::Add, Function::Sub, Function::Mul, Function::Div],
             max_nodes: 50,
             initial_depth: 5,
-            selection: Selection::Tournament,
+            selection: Selection::EpsilonLexicase,
             tournament_size: 5,
             n_cases: 128,
             n_elites: 1,

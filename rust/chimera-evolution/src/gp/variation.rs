@@ -18,6 +18,16 @@ const CONSTANT_SHARE: f64 = 0.25;
 /// Levels of random subtrees in mutation.
 const MUTATION_DEPTH: usize = 4;
 
+/// Random trees, made as the first population of a search is.
+pub fn random_forest(settings: &Settings, n_columns: usize, n_trees: usize, seed: u64) -> Forest {
+    let variation = Variation { settings, n_columns };
+    let mut forest = Forest::default();
+    for idx in 0..n_trees {
+        variation.create(&mut forest, &mut Stream::new(seed, 0, idx as u64), idx);
+    }
+    forest
+}
+
 /// An operator, in the order of [`Settings::weights`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {

@@ -15,7 +15,7 @@ use super::rules::Fronts;
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
 use crate::error::{Error, Result};
 use crate::operators::SbxPolynomial;
-use crate::pareto::{Contributions, key, narrow, row_of};
+use crate::pareto::{Contributions, key, narrow};
 use crate::space::Space;
 
 /// Settings of [`SmsEmoa`].
@@ -237,7 +237,9 @@ fn thin(
 ) {
     let mut alive: Vec<u32> = (0..narrow(front.len())).collect();
     // (contribution, number of removals at which it was measured)
-    let mut known: Vec<(f64, usize)> = vec![(0.0, usize::MAX); front.len()];
+    let mut figures = vec![0.0; front.len()];
+    contributions.measure(gains, m, &mut figures);
+    let mut known: Vec<(f64, usize)> = figures.into_iter().map(|figure| (figure, 0)).collect();
     for n_removed in 0..front.len().saturating_sub(n) {
         loop {
             let figure = |row: &u32| known.get(*row as usize).map_or(0.0, |known| known.0);
@@ -254,7 +256,6 @@ fn thin(
                 alive.remove(place);
                 break;
             }
-            debug_assert_eq!(row_of(gains, m, row).len(), m);
             let others = alive.iter().copied().filter(|other| *other != row);
             *known = (contributions.alone(gains, m, row, others), n_removed);
         }

@@ -6,7 +6,6 @@
 #![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
 
 use crate::column::Column;
-use crate::matrix::Matrix;
 use crate::simd::dispatch;
 
 const LANES: usize = 8;
@@ -36,15 +35,32 @@ impl Duplicates {
         for column in columns {
             hash_column(column, second);
         }
-        let n_slots = (2 * (n + n_known)).next_power_of_two().max(16);
+        self.look_up(n_known, |a, b| is_equal(columns, known, n_known, a as usize, b as usize))
+    }
+
+    /// The same for one matrix of rows.
+    pub fn find_rows<T: Word>(&mut self, rows: &[T], n_columns: usize) -> &[bool] {
+        let n_columns = n_columns.max(1);
+        self.hashes.clear();
+        self.hashes.resize(rows.len() / n_columns, 0);
+        hash_rows(rows, n_columns, &mut self.hashes);
+        let row = |idx: u32| {
+            let start = idx as usize * n_columns;
+            rows.get(start..start + n_columns)
+        };
+        self.look_up(0, |a, b| row(a) == row(b))
+    }
+
+    /// Enters all rows in order; those from `n_known` on are reported.
+    fn look_up(&mut self, n_known: usize, is_equal: impl Fn(u32, u32) -> bool) -> &[bool] {
+        let n_rows = self.hashes.len();
+        let n_slots = (2 * n_rows).next_power_of_two().max(16);
         self.table.clear();
         self.table.resize(n_slots, EMPTY);
         self.is_duplicate.clear();
-        self.is_duplicate.resize(n, false);
+        self.is_duplicate.resize(n_rows - n_known.min(n_rows), false);
         for (idx, hash) in (0..EMPTY).zip(&self.hashes) {
-            let is_new = insert(&mut self.table, &self.hashes, *hash, idx, |a, b| {
-                is_equal(columns, known, n_known, a as usize, b as usize)
-            });
+            let is_new = insert(&mut self.table, &self.hashes, *hash, idx, &is_equal);
             let place = (idx as usize).checked_sub(n_known);
             if let Some(flag) = place.and_then(|row| self.is_duplicate.get_mut(row)) {
                 *flag = !is_new;
@@ -94,26 +110,57 @@ fn is_equal(columns: &[Column], known: &[Column], n_known: usize, a: usize, b: u
     })
 }
 
-fn hash_column(column: &Column, hashes: &mut [u64]) {
-    match column {
+/// A gene as a word: equal genes, equal words.
+pub trait Word: Copy + PartialEq {
+    /// The word.
+    fn word(self) -> u64;
+}
+
+impl Word for f64 {
+    #[inline(always)]
+    fn word(self) -> u64 {
         // Adding 0 turns -0 into 0.
-        Column::F64(matrix) => hash_rows(matrix, hashes, |gene| (gene + 0.0).to_bits()),
-        Column::F32(matrix) => hash_rows(matrix, hashes, |gene| u64::from((gene + 0.0).to_bits())),
-        Column::I64(matrix) => hash_rows(matrix, hashes, i64::cast_unsigned),
-        Column::Bool(matrix) => hash_rows(matrix, hashes, u64::from),
+        (self + 0.0).to_bits()
     }
 }
 
-fn hash_rows<T: Copy + Default>(
-    matrix: &Matrix<T>,
-    hashes: &mut [u64],
-    word: impl Fn(T) -> u64 + Copy,
-) {
+impl Word for f32 {
+    #[inline(always)]
+    fn word(self) -> u64 {
+        u64::from((self + 0.0).to_bits())
+    }
+}
+
+impl Word for i64 {
+    #[inline(always)]
+    fn word(self) -> u64 {
+        self.cast_unsigned()
+    }
+}
+
+impl Word for bool {
+    #[inline(always)]
+    fn word(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+fn hash_column(column: &Column, hashes: &mut [u64]) {
+    let n = column.n_columns();
+    match column {
+        Column::F64(matrix) => hash_rows(matrix.as_slice(), n, hashes),
+        Column::F32(matrix) => hash_rows(matrix.as_slice(), n, hashes),
+        Column::I64(matrix) => hash_rows(matrix.as_slice(), n, hashes),
+        Column::Bool(matrix) => hash_rows(matrix.as_slice(), n, hashes),
+    }
+}
+
+fn hash_rows<T: Word>(rows: &[T], n_columns: usize, hashes: &mut [u64]) {
     dispatch(
         #[inline(always)]
         || {
-            for (row, hash) in matrix.rows().zip(hashes) {
-                *hash = hash_row(*hash, row, word);
+            for (row, hash) in rows.chunks_exact(n_columns.max(1)).zip(hashes) {
+                *hash = hash_row(*hash, row);
             }
         },
     );
@@ -126,16 +173,16 @@ const fn stir(hash: u64, word: u64) -> u64 {
 }
 
 #[inline(always)]
-fn hash_row<T: Copy>(seed: u64, row: &[T], word: impl Fn(T) -> u64) -> u64 {
+fn hash_row<T: Word>(seed: u64, row: &[T]) -> u64 {
     let mut lanes = [seed, 1, 2, 3, 4, 5, 6, 7];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
         for (lane, gene) in lanes.iter_mut().zip(chunk) {
-            *lane = stir(*lane, word(*gene));
+            *lane = stir(*lane, gene.word());
         }
     }
     for (lane, gene) in lanes.iter_mut().zip(rest) {
-        *lane = stir(*lane, word(*gene));
+        *lane = stir(*lane, gene.word());
     }
     lanes.into_iter().fold(row.len() as u64, stir)
 }

@@ -4,8 +4,8 @@
 //! rank solutions by status, then by improvement; those that changed the archive are the parents; an
 //! emitter that changed nothing starts again at a random elite. CMA-MAE's rank by improvement over
 //! thresholds that rise slowly, and half of the rows are parents; its elites are kept in a second
-//! archive, since cells of the first one may lose their best. Samples out of bounds are clipped, and
-//! the strategy learns from what was evaluated.
+//! archive, since cells of the first one may lose their best. Bounds are met by a change of variable
+//! ([`Transform`]), so no sample is refused.
 
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ use super::archive::{Archive, Layout, Outside};
 use super::elites::{Candidates, Direction, Ids, Insertion, Rule};
 use super::map_elites::{BATCH_MAX, figures, holdings, skip_rows};
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
-use crate::cma::{Covariance, Options, Strategy};
+use crate::cma::{Covariance, Options, Strategy, Transform};
 use crate::column::Column;
 use crate::error::{Error, Result};
-use crate::space::Space;
+use crate::space::{Block, Space};
 use crate::threads::Threads;
 
 /// Most emitters of a search.
@@ -70,6 +70,7 @@ struct Emitter {
 pub struct Emitters<const ANNEALED: bool> {
     space: Space,
     team: Vec<Emitter>,
+    transform: Transform,
     emitter_size: usize,
     sigma: f64,
     qd_offset: f64,
@@ -147,12 +148,11 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         for (rows, emitter) in genes.chunks_exact(n * size).zip(&mut self.team) {
             for (row, genes) in rows.chunks_exact(n).enumerate() {
                 emitter.strategy.write(row, &mut self.sample);
-                let bounds = block.lower.iter().zip(&block.upper);
-                let own = self.sample.iter().zip(bounds);
-                let is_own =
-                    own.zip(genes).all(|((x, (low, high)), gene)| x.clamp(*low, *high) == *gene);
-                if !is_own {
-                    emitter.strategy.inject(row, genes);
+                map_into(block, &self.transform, &mut self.sample);
+                if self.sample != genes {
+                    self.sample.copy_from_slice(genes);
+                    self.transform.invert(&mut self.sample);
+                    emitter.strategy.inject(row, &self.sample);
                 }
             }
         }
@@ -195,8 +195,19 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         }
         let key = context.first_id.wrapping_add(idx as u64) ^ 0x72_6573_7461_7274;
         let row = Stream::new(context.seed, context.generation, key).below(known.n_rows());
+        self.sample.clear();
+        self.sample.extend_from_slice(known.row(row));
+        self.transform.invert(&mut self.sample);
         emitter.n_restarts += 1;
-        emitter.strategy.restart(known.row(row), self.sigma, size)
+        emitter.strategy.restart(&self.sample, self.sigma, size)
+    }
+}
+
+/// Maps a sample into the bounds.
+fn map_into(block: &Block, transform: &Transform, sample: &mut [f64]) {
+    transform.apply(sample);
+    for (gene, (low, high)) in sample.iter_mut().zip(block.lower.iter().zip(&block.upper)) {
+        *gene = gene.clamp(*low, *high);
     }
 }
 
@@ -236,6 +247,15 @@ impl<const ANNEALED: bool> Build for Emitters<ANNEALED> {
             if range.is_finite() && range > 0.0 { range } else { 1.0 }
         };
         let scales: Vec<f64> = ranges().map(scale).collect();
+        // Genes without freedom stay out of the transform; they are set when a row is mapped.
+        let free = |bound: f64, (low, high): (&f64, &f64), free: f64| {
+            if low < high { bound } else { free }
+        };
+        let lower = ranges().map(|pair| free(*pair.0, pair, f64::NEG_INFINITY)).collect();
+        let upper = ranges().map(|pair| free(*pair.1, pair, f64::INFINITY)).collect();
+        let transform = Transform::new(lower, upper);
+        let mut mean = mean;
+        transform.invert(&mut mean);
         let options = Options {
             population_size: Some(settings.emitter_size),
             covariance: settings.covariance,
@@ -253,6 +273,7 @@ impl<const ANNEALED: bool> Build for Emitters<ANNEALED> {
         Ok(Self {
             space,
             team,
+            transform,
             archive,
             elites,
             emitter_size: settings.emitter_size,
@@ -295,16 +316,7 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
             strategy.sample(context.seed, context.generation, first_id, size, &context.threads);
             for (row, genes) in rows.chunks_exact_mut(n_genes).enumerate() {
                 strategy.write(row, genes);
-                let mut is_inside = true;
-                for (gene, (low, high)) in
-                    genes.iter_mut().zip(block.lower.iter().zip(&block.upper))
-                {
-                    is_inside &= *gene >= *low && *gene <= *high;
-                    *gene = gene.clamp(*low, *high);
-                }
-                if !is_inside {
-                    strategy.inject(row, genes);
-                }
+                map_into(block, &self.transform, genes);
             }
         }
         Ok(())

@@ -16,15 +16,10 @@ const BENCHMARKS: &[Benchmark] = &[
     ("nguyen-5", |x| (x[0] * x[0]).sin() * x[0].cos() - 1.0, 1, -1.0, 1.0),
     ("nguyen-7", |x| (x[0] + 1.0).ln() + (x[0] * x[0] + 1.0).ln(), 1, 0.0, 2.0),
     ("nguyen-10", |x| 2.0 * x[0].sin() * x[1].cos(), 2, -1.0, 1.0),
-    ("keijzer-4", |x| keijzer_4(x[0]), 1, 0.0, 10.0),
     ("keijzer-11", |x| x[0] * x[1] + ((x[0] - 1.0) * (x[1] - 1.0)).sin(), 2, -3.0, 3.0),
     ("keijzer-14", |x| 8.0 / (2.0 + x[0] * x[0] + x[1] * x[1]), 2, -3.0, 3.0),
     ("constants", |x| 3.7 * (x[0] * 1.9 + 0.6).sin() + 0.01 * x[1], 2, -1.0, 1.0),
 ];
-
-fn keijzer_4(x: f64) -> f64 {
-    x.powi(3) * (-x).exp() * x.cos() * x.sin() * (x.sin().powi(2) * x.cos() - 1.0)
-}
 
 fn sample(benchmark: Benchmark, n_rows: usize, seed: u64) -> (Vec<f32>, Vec<f64>) {
     let (_, f, n_columns, low, high) = benchmark;
