@@ -221,7 +221,7 @@ def quality(seconds):
                 generations=1_000_000,
                 max_evaluations=1_000_000_000,
                 optimizer_iterations=4,
-                time_limit=max(1, int(seconds)),
+                max_time=max(1, int(seconds)),
                 n_threads=1,
                 random_state=1,
             )

@@ -273,7 +273,8 @@ class SymbolicRegressor(_Symbolic):
             OrderError: `fit` was not called.
             BatchError: Another number of columns, or values that are not finite.
         """
-        return self.model_.predict(self._check(x))
+        matrix = self._check(x)
+        return self.model_.predict(matrix)
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the share of variance explained, R squared; at most 1."""
