@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 START_S_MAX = 60.0
+DATABASES_MAX = 3
 
 
 def find_binaries() -> Path | None:
@@ -120,11 +121,16 @@ class PostgresServer:
         return f"postgresql://tests@/{database}?host={quote(str(self.folder), safe='')}"
 
     def new_database(self) -> str:
-        """Create an empty database and return its URL."""
+        """Create an empty database and return its URL; only the last few are kept.
+
+        Each has a thousand files, whose removal would take the end of the session its time.
+        """
         import psycopg
 
         self._n_databases += 1
         name = f"test_{self._n_databases}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
+            old = f"test_{max(self._n_databases - DATABASES_MAX, 0)}"
+            connection.execute(f"DROP DATABASE IF EXISTS {old} WITH (FORCE)".encode())
         return self.url(name)
