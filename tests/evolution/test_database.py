@@ -649,8 +649,11 @@ def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         GenomeDatabase(tmp_path / "none" / "runs.db")
     with pytest.raises(ConfigError, match="mysql://"):
         GenomeDatabase("mysql://host/database")
-    with pytest.raises(ConfigError, match="on_error"):
-        GenomeDatabase(tmp_path / "runs.db").record(Breeder(), on_error="ignore")
+    with (
+        GenomeDatabase(tmp_path / "runs.db") as database,
+        pytest.raises(ConfigError, match="on_error"),
+    ):
+        database.record(Breeder(), on_error="ignore")
 
 
 def test_an_unreachable_server_is_named_without_its_password(tmp_path: Path) -> None:
