@@ -45,9 +45,27 @@ impl Build for RandomSearch {
     }
 }
 
-/// Fill one column with uniform samples of its block, one random stream a row. Also how populations
-/// of other methods begin.
-pub fn fill_uniform(block: &Block, n_rows: usize, context: &Context, column: &mut Column) {
+/// Fill a batch with uniform samples of the space, one random stream a row and block: how most
+/// populations begin.
+pub fn fill_space(space: &Space, n_rows: usize, context: &Context, columns: &mut [Column]) {
+    for ((idx, block), column) in (0_u64..).zip(space.blocks()).zip(columns) {
+        // Blocks of one row must not begin alike.
+        let seed = context.seed ^ idx.wrapping_mul(0xA24B_AED4_963E_E407);
+        fill_uniform(block, n_rows, &Context { seed, ..context.clone() }, column);
+    }
+}
+
+/// A bound as a 32-bit float that does not lie outside it; `inward` steps to the next one inside.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what this deals with")]
+fn inside(bound: f64, inward: impl Fn(f32) -> f32) -> f32 {
+    let rounded = bound as f32;
+    let stepped = inward(rounded);
+    let is_outside = (f64::from(stepped) - f64::from(rounded)) * (bound - f64::from(rounded)) > 0.0;
+    if is_outside { stepped } else { rounded }
+}
+
+/// Fill one column with uniform samples of its block, one random stream a row.
+fn fill_uniform(block: &Block, n_rows: usize, context: &Context, column: &mut Column) {
     let n = block.n_genes();
     let bounds = || block.lower.iter().copied().zip(block.upper.iter().copied());
     let stream = |row: usize| {
@@ -67,7 +85,9 @@ pub fn fill_uniform(block: &Block, n_rows: usize, context: &Context, column: &mu
             for (row, genes) in matrix.reset(n_rows, n).chunks_exact_mut(n.max(1)).enumerate() {
                 let mut rng = stream(row);
                 for (gene, (lower, upper)) in genes.iter_mut().zip(bounds()) {
-                    *gene = (lower + (upper - lower) * rng.uniform()) as f32;
+                    let value = (lower + (upper - lower) * rng.uniform()) as f32;
+                    // Rounding to 32 bits must not step over a bound.
+                    *gene = value.clamp(inside(lower, f32::next_up), inside(upper, f32::next_down));
                 }
             }
         }
@@ -116,9 +136,7 @@ impl Algorithm for RandomSearch {
     }
 
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
-        for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
-            fill_uniform(block, n, context, column);
-        }
+        fill_space(&self.space, n, context, &mut batch.genomes);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use crate::constraint::{Rule, Worth};
 use crate::differential::adapt::{Rates, Success};
 use crate::differential::settings::{Plan, Strategy};
 use crate::matrix::Matrix;
-use crate::random::fill_uniform;
+use crate::random::fill_space;
 use crate::space::Space;
 
 /// Parents named in the lineage of a trial: itself, base, and the two rows of the difference.
@@ -176,9 +176,7 @@ impl Engine {
 
     /// The first population: uniform, but for the start that the caller named.
     fn begin(&mut self, n: usize, context: &Context, batch: &mut Batch) {
-        for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
-            fill_uniform(block, n, context, column);
-        }
+        fill_space(&self.space, n, context, &mut batch.genomes);
         if let (Some(x0), Some(Column::F64(genomes))) = (&self.plan.x0, batch.genomes.first_mut()) {
             for (gene, value) in genomes.make_mut().iter_mut().zip(x0) {
                 *gene = *value;

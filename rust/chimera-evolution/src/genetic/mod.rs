@@ -24,7 +24,7 @@ use crate::operators::duplicates::Duplicates;
 use crate::operators::sbx::{PAIRS_PER_BLOCK, crossed};
 use crate::operators::selection::{Selection, Selector, rank_keys};
 use crate::operators::{Bounds, Key, mutation, permutation};
-use crate::random::fill_uniform;
+use crate::random::fill_space;
 use crate::space::{Block, Kind, Space};
 use breed::{Breeding, third};
 pub use settings::{
@@ -112,11 +112,7 @@ impl GeneticAlgorithm {
     }
 
     fn sample(&mut self, n: usize, context: &Context, batch: &mut Batch) {
-        for ((idx, block), column) in (0_u64..).zip(self.space.blocks()).zip(&mut batch.genomes) {
-            let mut context = context.clone();
-            context.seed ^= idx.wrapping_mul(0xA24B_AED4_963E_E407);
-            fill_uniform(block, n, &context, column);
-        }
+        fill_space(&self.space, n, context, &mut batch.genomes);
         batch.origins.parents.reset(n, self.settings.n_parents()).fill(NO_PARENT);
         batch.origins.operators.reset(n, 1).fill(SAMPLED);
         self.sigmas.clear();

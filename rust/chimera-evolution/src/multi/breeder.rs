@@ -8,7 +8,7 @@ use crate::algorithm::{Batch, Context, NO_PARENT};
 use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::operators::{Bounds, Key, Parents, SbxPolynomial};
-use crate::random::fill_uniform;
+use crate::random::fill_space;
 use crate::space::{Block, Kind, Space};
 
 /// Keeps the streams of selection apart from those of variation.
@@ -116,9 +116,7 @@ impl Breeder {
 
     /// Uniform rows, the first batch of every search.
     pub fn begin(space: &Space, n: usize, context: &Context, batch: &mut Batch) {
-        for (block, column) in space.blocks().iter().zip(&mut batch.genomes) {
-            fill_uniform(block, n, context, column);
-        }
+        fill_space(space, n, context, &mut batch.genomes);
         batch.origins.parents.reset(n, 2).fill(NO_PARENT);
         batch.origins.operators.reset(n, 1).fill(0);
     }

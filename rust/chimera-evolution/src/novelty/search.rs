@@ -15,7 +15,7 @@ use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::quality_diversity::variation::{IsoLine, Parents};
-use crate::random::fill_uniform;
+use crate::random::fill_space;
 use crate::space::Space;
 
 /// Which behaviours enter the archive.
@@ -305,9 +305,7 @@ impl Algorithm for NoveltySearch {
         batch.origins.operators.reset(n, 1).fill(u8::from(!is_first));
         if is_first {
             batch.origins.parents.reset(n, 2).fill(NO_PARENT);
-            for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
-                fill_uniform(block, n, context, column);
-            }
+            fill_space(&self.space, n, context, &mut batch.genomes);
             return Ok(());
         }
         match (self.parents.genomes.as_slice(), batch.genomes.as_mut_slice()) {

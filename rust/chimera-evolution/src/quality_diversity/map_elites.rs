@@ -13,7 +13,7 @@ use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Population, 
 use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::random::fill_uniform;
+use crate::random::fill_space;
 use crate::space::{Kind, Space};
 use crate::threads::Threads;
 
@@ -204,9 +204,7 @@ impl Algorithm for MapElites {
         let parents = &mut batch.origins.parents;
         if is_first {
             parents.reset(n, 2).fill(NO_PARENT);
-            for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
-                fill_uniform(block, n, context, column);
-            }
+            fill_space(&self.space, n, context, &mut batch.genomes);
             return Ok(());
         }
         match (&self.state, batch.genomes.as_mut_slice()) {

@@ -20,7 +20,7 @@ use crate::constraint::{Epsilon, Rule, Worth};
 use crate::differential::{bounded_block, check_x0};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::random::fill_uniform;
+use crate::random::fill_space;
 use crate::space::Space;
 
 /// Coordinates moved on the calling thread; more are shared out.
@@ -320,9 +320,7 @@ impl Algorithm for Pso {
         let Some(Column::F64(genomes)) = batch.genomes.first_mut() else { return Ok(()) };
         let is_first = self.worth.is_empty();
         if is_first {
-            for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
-                fill_uniform(block, n, context, column);
-            }
+            fill_space(&self.space, n, context, &mut batch.genomes);
             if let (Some(x0), Some(Column::F64(genomes))) =
                 (&self.settings.x0, batch.genomes.first_mut())
             {
