@@ -388,7 +388,7 @@ impl Algorithm for Cmaes {
         let (least, most) = self.strategy.extreme_eigenvalues();
         vec![
             ("sigma", self.strategy.sigma()),
-            ("condition", most / least),
+            ("condition", most / least.max(0.0)),
             ("deviation_min", self.strategy.sigma() * least.max(0.0).sqrt()),
             ("deviation_max", self.strategy.sigma() * most.max(0.0).sqrt()),
             ("population_size", self.strategy.population_size() as f64),

@@ -110,7 +110,7 @@ pub struct Gradient {
     second: Vec<f64>,
     z: Vec<f64>,
     #[serde(skip)]
-    gradient: Vec<f64>,
+    slope: Vec<f64>,
 }
 
 impl Distribution for Gradient {
@@ -154,7 +154,7 @@ impl Distribution for Gradient {
             first: vec![0.0; n],
             second: vec![0.0; n],
             z: Vec::new(),
-            gradient: Vec::new(),
+            slope: Vec::new(),
         })
     }
 
@@ -204,11 +204,11 @@ impl Distribution for Gradient {
         let width = padded(self.n);
         self.powers.0 *= self.betas.0;
         self.powers.1 *= self.betas.1;
-        self.gradient.clear();
-        self.gradient.resize(width, 0.0);
+        self.slope.clear();
+        self.slope.resize(width, 0.0);
         let last = order.len().saturating_sub(1).max(1) as f64;
         let gain = 1.0 / order.len().max(1) as f64;
-        let (rows, gradient) = (&self.z, self.gradient.as_mut_slice());
+        let (rows, gradient) = (&self.z, self.slope.as_mut_slice());
         let (mean, scales) = (self.mean.as_mut_slice(), &self.scales);
         let (first, second) = (self.first.as_mut_slice(), self.second.as_mut_slice());
         let (betas, powers) = (self.betas, self.powers);
