@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 START_S_MAX = 60.0
+DATABASES_MAX = 3
 
 
 def find_binaries() -> Path | None:
@@ -110,10 +111,9 @@ class PostgresServer:
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """Stop the server and remove its folder."""
+        """Stop the server, which nobody needs any more, and remove its folder."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # fast shutdown
-            self._process.wait(START_S_MAX)
+            self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:
@@ -121,11 +121,16 @@ class PostgresServer:
         return f"postgresql://tests@/{database}?host={quote(str(self.folder), safe='')}"
 
     def new_database(self) -> str:
-        """Create an empty database and return its URL."""
+        """Create an empty database and return its URL; only the last few are kept.
+
+        Each has a thousand files, whose removal would take the end of the session its time.
+        """
         import psycopg
 
         self._n_databases += 1
         name = f"test_{self._n_databases}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
+            old = f"test_{max(self._n_databases - DATABASES_MAX, 0)}"
+            connection.execute(f"DROP DATABASE IF EXISTS {old} WITH (FORCE)".encode())
         return self.url(name)

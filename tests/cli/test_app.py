@@ -23,7 +23,7 @@ def test_version_is_printed() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["improve", "show", "history", "rollback", "replay", "report", "verify"]
+    "command", ["improve", "show", "history", "rollback", "replay", "report", "runs", "verify"]
 )
 def test_help_has_examples_and_exit_codes(command: str) -> None:
     done = run(command, "--help")

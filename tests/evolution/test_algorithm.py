@@ -2,6 +2,8 @@
 
 import gc
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +212,22 @@ def test_damaged_states_are_refused() -> None:
 def test_spaces_compare_by_content() -> None:
     assert real([0.0, 0.0], [1.0, 1.0]) == real(0.0, 1.0, 2)
     assert isinstance(RandomSearch(SPHERE).space, Space)
+
+
+def test_every_native_method_has_its_class_when_loaded_afresh() -> None:
+    """A fresh process knows no class yet; `load` must find each by the name of its method."""
+    script = """
+import re
+from chimera.errors import ConfigError
+from chimera.evolution._algorithm import Algorithm, Run, class_of
+try:
+    Run("?", [("x", "f64", [0.0], [1.0])])
+except ConfigError as error:
+    names = re.search(r"expected (.*), got", str(error))[1].split(", ")
+assert len(names) > 15, names
+print([name for name in names if class_of(name) is Algorithm])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

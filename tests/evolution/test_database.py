@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,13 @@ from tests.support_postgres import PostgresServer
 
 from chimera.errors import BatchError, ConfigError, MissingExtraError, StateError, StorageError
 from chimera.evolution import (
+    GA,
+    NO_PARENT,
+    NSGA2,
     Algorithm,
     GenomeDatabase,
+    Grid,
+    MapElites,
     RandomSearch,
     boolean,
     category,
@@ -157,6 +164,38 @@ def test_mixed_genomes_come_back(database: GenomeDatabase) -> None:
     for name, block in batch.items():
         assert stored.genomes[name].dtype == block.dtype
         assert np.array_equal(stored.genomes[name], block)
+
+
+BOUNDS = [(-1.0, 1.0)] * 4
+SEARCHES: dict[str, Callable[[], Algorithm]] = {
+    "ga": lambda: GA(BOUNDS, population_size=20, seed=1),
+    "nsga2": lambda: NSGA2(BOUNDS, population_size=20, seed=1),
+    "map_elites": lambda: MapElites(
+        BOUNDS, cells=Grid((5, 5), [(-1.0, 1.0)] * 2), batch_size=20, seed=1
+    ),
+}
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+def test_searches_tell_where_every_individual_comes_from(
+    database: GenomeDatabase, method: str
+) -> None:
+    search = database.record(SEARCHES[method]())
+    for _ in range(6):
+        batch = search.ask()
+        scores = sphere(batch)
+        if method == "nsga2":
+            scores = np.column_stack([scores, sphere(batch - 1.0)])
+        behaviour = batch[:, :2] if method == "map_elites" else None
+        search.tell(batch, scores, descriptors=behaviour)
+    stored = database.individuals(search.run)
+    assert stored.ids is not None
+    assert stored.parents is not None
+    known = set(stored.ids.tolist())
+    assert len(known) == len(stored)
+    assert set(stored.parents.ravel().tolist()) - {NO_PARENT} <= known
+    assert sum(item.n_children for item in database.operator_credit(search.run)) > 50
+    assert len(database.lineage(search.run, int(stored.ids[-1]))) > 1
 
 
 def test_several_objectives_and_descriptors_come_back(database: GenomeDatabase) -> None:
@@ -409,6 +448,17 @@ with GenomeDatabase(sys.argv[1]) as database, database.record(Breeder(seed=int(s
         assert {run.seed for run in database.runs()} == {0, 1, 2, 3}
 
 
+def test_threads_share_a_database(database: GenomeDatabase) -> None:
+    def work(seed: int) -> int:
+        with database.record(Breeder(seed=seed)) as search:
+            breed(search, 10)
+        return len(database.individuals(search.run))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [200] * 4
+    assert {run.n_generations for run in database.runs()} == {10}
+
+
 ENDLESS = """
 import sys
 from tests.evolution.breeding import Breeder, sphere
@@ -599,12 +649,15 @@ def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         GenomeDatabase(tmp_path / "none" / "runs.db")
     with pytest.raises(ConfigError, match="mysql://"):
         GenomeDatabase("mysql://host/database")
-    with pytest.raises(ConfigError, match="on_error"):
-        GenomeDatabase(tmp_path / "runs.db").record(Breeder(), on_error="ignore")
+    with (
+        GenomeDatabase(tmp_path / "runs.db") as database,
+        pytest.raises(ConfigError, match="on_error"),
+    ):
+        database.record(Breeder(), on_error="ignore")
 
 
 def test_an_unreachable_server_is_named_without_its_password(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", exc_type=ImportError)
     url = f"postgresql://somebody:secret@/none?host={tmp_path}"
     with pytest.raises(StorageError, match="expected the database server to answer") as caught:
         GenomeDatabase(url)
@@ -638,6 +691,20 @@ def test_settings_and_figures_are_json(database: GenomeDatabase) -> None:
     breeder = database.record(Breeder())
     breed(breeder, 2)
     assert database.progress(breeder.run)["spread"].shape == (2,)
+
+
+def _documented_queries() -> list[str]:
+    page = (ROOT / "docs" / "evolution" / "database.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if "SELECT" in block]
+
+
+def test_documented_queries_run(database: GenomeDatabase) -> None:
+    queries = _documented_queries()
+    assert len(queries) == 3
+    breed(database.record(Breeder(size=2000)), 3)
+    for query in queries:
+        assert database.sql(query.rstrip().rstrip(";"))
 
 
 def test_the_process_leaves_no_file_open(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from chimera.errors import BatchError, ConfigError, EvaluationError, OrderError
 from chimera.evolution import (
+    Algorithm,
     AsyncEvaluator,
     Cascade,
     Evaluator,
@@ -600,6 +601,15 @@ def test_loop_goes_on_over_failed_rows() -> None:
     assert seen == [1, 2, 3, 4, 5]
     assert search.n_failed == objective.counts.n_failed > 0
     assert -1.0 <= search.best_score < 0.0
+
+
+def test_loop_takes_a_callable_of_several_objectives() -> None:
+    search = Algorithm._start(
+        "nsga2", [(0.0, 1.0)] * 2, {"n_objectives": 2, "population_size": 8}, seed=1, threads=1
+    )
+    step = next(optimize(search, lambda x: np.stack([x[:, 0], 1 - x[:, 0]], axis=1)))
+    assert step.evaluated.objectives.shape == (8, 2)
+    assert not step.evaluated.failed.any()
 
 
 def test_loop_stops_for_a_callback_and_refuses_other_things() -> None:

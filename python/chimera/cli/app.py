@@ -10,6 +10,7 @@ import chimera
 from chimera.cli.improve import improve
 from chimera.cli.inspect import history, report, show, verify
 from chimera.cli.manage import replay, rollback
+from chimera.cli.runs import runs
 
 __all__ = ["app"]
 
@@ -45,5 +46,5 @@ def _root(
     """Improve plain Python programs: evolved in a sandbox, proven on unseen data."""
 
 
-for _command in (improve, show, history, rollback, replay, report, verify):
+for _command in (improve, show, history, rollback, replay, report, verify, runs):
     app.command(epilog=EPILOG)(_command)

@@ -7,6 +7,7 @@ any number of threads and after `save` and `load` at any generation.
 
 from __future__ import annotations
 
+import importlib
 import json
 import operator
 import os
@@ -23,6 +24,30 @@ from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds, Space, to_space
 
 _DIRECTIONS = {"minimize": False, "maximize": True}
+
+# Where the class of each native method lives: `load` imports no more than it needs.
+_HOMES = {
+    "auto": "_portfolio",
+    "cma_mae": "_map_elites",
+    "cma_me": "_map_elites",
+    "cmaes": "_cma",
+    "de": "_differential",
+    "ga": "_genetic",
+    "islands": "_islands",
+    "jade": "_differential",
+    "lm_ma_es": "_nes",
+    "lshade": "_differential",
+    "map_elites": "_map_elites",
+    "moead": "_multi",
+    "novelty_search": "_novelty",
+    "nsga2": "_multi",
+    "nsga3": "_multi",
+    "openai_es": "_nes",
+    "pso": "_swarm",
+    "random_search": "_random",
+    "sms_emoa": "_multi",
+    "xnes": "_nes",
+}
 
 
 class Origins(NamedTuple):
@@ -80,11 +105,15 @@ class Algorithm(Run):
         _check_whole("seed", seed, 2**64)
         _check_whole("threads", threads, 1025)
         given = {name: value for name, value in settings.items() if value is not None}
+        try:
+            text = json.dumps(given, default=_plain, allow_nan=False)
+        except ValueError as error:
+            raise ConfigError(f"settings: expected finite numbers, got {given}") from error
         run: Self = _new(
             cls,
             method,
             to_space(space).to_native(),
-            json.dumps(given, default=_plain, allow_nan=False),
+            text,
             seed=seed,
             threads=threads,
         )
@@ -171,7 +200,7 @@ class Algorithm(Run):
         """
         state = source if isinstance(source, bytes) else Path(source).read_bytes()
         method = Run(state=state).method
-        found = Algorithm._classes.get(method, Algorithm)
+        found = class_of(method)
         if not issubclass(found, cls):
             raise StateError(
                 f"saved search: expected a {cls.__name__}, got a {found.__name__}; "
@@ -190,6 +219,14 @@ class Algorithm(Run):
             f"<{type(self).__name__}: {self.space.n_genes} genes, generation {self.generation}, "
             f"{self.n_evaluations} evaluations>"
         )
+
+
+def class_of(method: str) -> type[Algorithm]:
+    """Return the class of a native method, imported on first use; `Algorithm` when it has none."""
+    home = _HOMES.get(method)
+    if home is not None:
+        importlib.import_module(f"chimera.evolution.{home}")
+    return Algorithm._classes.get(method, Algorithm)  # noqa: SLF001 -- its own registry
 
 
 def _new(cls: type[Run], *args: Any, **kwargs: Any) -> Any:

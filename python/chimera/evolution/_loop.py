@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeAlias
 
 from chimera.errors import ConfigError
-from chimera.evolution.evaluation import AsyncEvaluator, Batch, Evaluated, Evaluator, Vectorized
+from chimera.evolution.evaluation._base import Evaluator
+from chimera.evolution.evaluation._result import Batch, Evaluated
 
 __all__ = ["Optimization", "Searches", "Step", "Termination", "optimize"]
 
@@ -87,7 +88,7 @@ class Optimization(Iterator[Step]):
         self._termination = termination
         self._callback = callback
         self._start = time.perf_counter()
-        self._is_steady = isinstance(evaluator, AsyncEvaluator) and bool(
+        self._is_steady = hasattr(evaluator, "collect") and bool(
             getattr(algorithm, "is_steady", False)
         )
         self.stop_reason: str | None = None
@@ -134,11 +135,11 @@ class Optimization(Iterator[Step]):
         return batch, self._evaluator.evaluate(batch)
 
     def _steady(self) -> tuple[Batch, Evaluated]:
-        evaluator = self._evaluator
-        assert isinstance(evaluator, AsyncEvaluator)  # noqa: S101 -- what `_is_steady` means
+        evaluator: Any = self._evaluator
         while evaluator.n_free:
             evaluator.submit(self._algorithm.ask(1))
-        return evaluator.collect()
+        batch, evaluated = evaluator.collect()
+        return batch, evaluated
 
 
 def optimize(
@@ -181,5 +182,11 @@ def optimize(
                 f"evaluator: expected an evaluation back end or a callable, "
                 f"got {type(evaluator).__name__}"
             )
-        evaluator = Vectorized(evaluator)
+        from chimera.evolution.evaluation._serial import Vectorized
+
+        evaluator = Vectorized(
+            evaluator,
+            n_objectives=int(getattr(algorithm, "n_objectives", 1)),
+            n_descriptors=int(getattr(algorithm, "n_descriptors", 0)),
+        )
     return Optimization(algorithm, evaluator, termination=termination, callback=callback)

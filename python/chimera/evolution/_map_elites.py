@@ -1,8 +1,10 @@
-"""MAP-Elites: the best solution in every cell of descriptor space."""
+"""MAP-Elites, CMA-ME and CMA-MAE: the best solution in every cell of descriptor space."""
 
 from __future__ import annotations
 
 from typing import Self
+
+from numpy.typing import ArrayLike
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._cells import Cells
@@ -72,4 +74,152 @@ class MapElites(Algorithm, method="map_elites"):
         }
         return cls._start(
             "map_elites", space, settings, seed=seed, threads=threads, direction=direction
+        )
+
+
+class CMAME(Algorithm, method="cma_me"):
+    """CMA-ME: evolution strategies that climb what improves an archive.
+
+    Each emitter ranks its solutions by whether they filled a cell, then by improvement, and learns
+    from those that changed the archive; one that changed nothing starts again at a random elite.
+    ``tell`` takes ``descriptors=``. ``holdings()`` shows the archive; ``figures`` has ``coverage``,
+    ``qd_score`` and ``n_restarts``.
+
+    Args:
+        space: A space of one block of float64, or bounds.
+        cells: How descriptor space is divided: `Grid`, `CVT` or `SlidingGrid`.
+        n_emitters: Number of emitters.
+        emitter_size: Rows an emitter gives a generation; a batch has ``n_emitters`` times as many.
+        x0: First mean, ``(n_genes,)``; by default the middle of the bounds.
+        sigma: First standard deviation, as a share of each gene's range; absolute without bounds.
+        covariance: ``full`` or ``separable``; the latter is linear in the number of genes.
+        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge.
+        qd_offset: Score that counts as 0 in the QD score, normally the worst possible one.
+        direction: ``maximize``, the field's habit, or ``minimize``.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+
+    Raises:
+        ConfigError: A setting is outside its range.
+
+    Source:
+        Fontaine, Togelius, Nikolaidis & Hoover, 2020, "Covariance matrix adaptation for the rapid
+        illumination of behavior space": improvement emitters.
+
+    Example:
+        >>> search = CMAME([(-1.0, 1.0)] * 5, cells=Grid((20, 20), [(-1.0, 1.0)] * 2), seed=1)
+        >>> for _ in range(30):
+        ...     batch = search.ask()
+        ...     search.tell(batch, -(batch**2).sum(axis=1), descriptors=batch[:, :2])
+        >>> bool(search.figures["coverage"] > 0.8)
+        True
+    """
+
+    def __new__(
+        cls,
+        space: Bounds,
+        *,
+        cells: Cells,
+        n_emitters: int = 5,
+        emitter_size: int = 36,
+        x0: ArrayLike | None = None,
+        sigma: float = 0.05,
+        covariance: str = "full",
+        outside: str = "error",
+        qd_offset: float = 0.0,
+        direction: str = "maximize",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> Self:
+        """Start a search."""
+        settings = {
+            "n_emitters": n_emitters,
+            "emitter_size": emitter_size,
+            "layout": cells.to_layout(),
+            "outside": outside,
+            "x0": x0,
+            "sigma": sigma,
+            "covariance": covariance,
+            "qd_offset": -qd_offset if direction == "maximize" else qd_offset,
+        }
+        return cls._start(
+            "cma_me", space, settings, seed=seed, threads=threads, direction=direction
+        )
+
+
+class CMAMAE(Algorithm, method="cma_mae"):
+    """CMA-MAE: as CMA-ME, but cells ask for a threshold that rises slowly.
+
+    A cell keeps emitters busy until its threshold has caught up with its best solution, so flat
+    objectives and corners of descriptor space get their share. The elites shown are the best of
+    every cell, kept apart from the thresholds.
+
+    Args:
+        space: A space of one block of float64, or bounds.
+        cells: How descriptor space is divided: `Grid` or `CVT`.
+        threshold_min: Threshold of an empty cell, in the direction of the scores: normally the
+            worst score worth keeping (with ``maximize``, the least).
+        learning_rate: How far a threshold follows accepted scores: 1 is CMA-ME's archive, 0 is
+            plain optimisation.
+        n_emitters: Number of emitters.
+        emitter_size: Rows an emitter gives a generation; a batch has ``n_emitters`` times as many.
+        x0: First mean, ``(n_genes,)``; by default the middle of the bounds.
+        sigma: First standard deviation, as a share of each gene's range; absolute without bounds.
+        covariance: ``full`` or ``separable``; the latter is linear in the number of genes.
+        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge.
+        qd_offset: Score that counts as 0 in the QD score; by default ``threshold_min``.
+        direction: ``maximize``, the field's habit, or ``minimize``.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+
+    Raises:
+        ConfigError: A setting is outside its range.
+
+    Source:
+        Fontaine & Nikolaidis, 2023, "Covariance matrix adaptation MAP-annealing".
+
+    Example:
+        >>> cells = Grid((20, 20), [(-1.0, 1.0)] * 2)
+        >>> search = CMAMAE([(-1.0, 1.0)] * 5, cells=cells, threshold_min=-5.0, seed=1)
+        >>> for _ in range(30):
+        ...     batch = search.ask()
+        ...     search.tell(batch, -(batch**2).sum(axis=1), descriptors=batch[:, :2])
+        >>> bool(search.figures["coverage"] > 0.8)
+        True
+    """
+
+    def __new__(
+        cls,
+        space: Bounds,
+        *,
+        cells: Cells,
+        threshold_min: float,
+        learning_rate: float = 0.01,
+        n_emitters: int = 5,
+        emitter_size: int = 36,
+        x0: ArrayLike | None = None,
+        sigma: float = 0.05,
+        covariance: str = "full",
+        outside: str = "error",
+        qd_offset: float | None = None,
+        direction: str = "maximize",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> Self:
+        """Start a search."""
+        sign = -1.0 if direction == "maximize" else 1.0
+        settings = {
+            "n_emitters": n_emitters,
+            "emitter_size": emitter_size,
+            "layout": cells.to_layout(),
+            "outside": outside,
+            "x0": x0,
+            "sigma": sigma,
+            "covariance": covariance,
+            "learning_rate": learning_rate,
+            "threshold": sign * threshold_min,
+            "qd_offset": sign * (threshold_min if qd_offset is None else qd_offset),
+        }
+        return cls._start(
+            "cma_mae", space, settings, seed=seed, threads=threads, direction=direction
         )

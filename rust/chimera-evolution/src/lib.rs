@@ -9,19 +9,23 @@
 #![deny(missing_docs)]
 
 pub mod algorithm;
+pub mod cma;
 pub mod column;
 pub mod constraint;
 pub mod differential;
 pub mod error;
+pub mod genetic;
 pub mod gp;
 pub mod islands;
 pub mod matrix;
 pub mod method;
 pub mod multi;
+pub mod nes;
 pub mod novelty;
 pub mod numeric;
 pub mod operators;
 pub mod pareto;
+pub mod portfolio;
 pub mod quality_diversity;
 pub mod random;
 pub mod run;

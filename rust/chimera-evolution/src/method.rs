@@ -96,11 +96,23 @@ macro_rules! methods {
 
 methods! {
     Islands(crate::islands::Islands) = "islands",
+    Cmaes(crate::cma::Cmaes) = "cmaes",
+    LmMaEs(crate::nes::LmMaEs) = "lm_ma_es",
+    OpenAiEs(crate::nes::OpenAiEs) = "openai_es",
+    Xnes(crate::nes::Xnes) = "xnes",
     RandomSearch(crate::random::RandomSearch) = "random_search",
+    GeneticAlgorithm(crate::genetic::GeneticAlgorithm) = "ga",
     MapElites(crate::quality_diversity::map_elites::MapElites) = "map_elites",
+    CmaMe(crate::quality_diversity::emitters::CmaMe) = "cma_me",
+    CmaMae(crate::quality_diversity::emitters::CmaMae) = "cma_mae",
     NoveltySearch(crate::novelty::search::NoveltySearch) = "novelty_search",
     De(crate::differential::De) = "de",
     Jade(crate::differential::Jade) = "jade",
     Lshade(crate::differential::Lshade) = "lshade",
     Pso(crate::swarm::Pso) = "pso",
+    Auto(crate::portfolio::Auto) = "auto",
+    Nsga2(crate::multi::Nsga2) = "nsga2",
+    Nsga3(crate::multi::Nsga3) = "nsga3",
+    SmsEmoa(crate::multi::SmsEmoa) = "sms_emoa",
+    Moead(crate::multi::Moead) = "moead",
 }

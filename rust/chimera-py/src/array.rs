@@ -63,10 +63,11 @@ impl<'py, T: Named> IntoPyObject<'py> for Column<T> {
     type Target = PyArray1<T>;
     type Output = Bound<'py, PyArray1<T>>;
     type Error = Infallible;
-    const OUTPUT_TYPE: PyStaticExpr = <&Self as IntoPyObject<'py>>::OUTPUT_TYPE;
+    const OUTPUT_TYPE: PyStaticExpr =
+        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), T::HINT);
 
     fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
-        (&self).into_pyobject(py)
+        Ok(self.0.into_bound(py))
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod archive;
 mod array;
+mod duplicates;
 mod enter;
 mod error;
 mod evolution;
@@ -16,6 +17,7 @@ mod executable;
 mod execution;
 mod gp;
 mod neighbours;
+mod pareto;
 mod population;
 mod probes;
 mod programs;
@@ -45,9 +47,16 @@ mod _chimera {
         #[pymodule_export]
         use crate::archive::Archive;
         #[pymodule_export]
+        use crate::duplicates::duplicates;
+        #[pymodule_export]
         use crate::gp::{Columns, Expression, TreeSearch, Trees};
         #[pymodule_export]
         use crate::neighbours::neighbours;
+        #[pymodule_export]
+        use crate::pareto::{
+            crowding_distance, front_indicator, hypervolume, hypervolume_contributions,
+            hypervolume_estimate, pareto_ranks,
+        };
         #[pymodule_export]
         use crate::population::Run;
     }

@@ -37,20 +37,25 @@ STARTS_MAX = 3
 _CHUNK_SECONDS = 0.005
 """Work that one request should hold, so that talking costs little beside it."""
 
+_CHUNK_SECONDS_MIN = 0.0005
+"""Work below which sharing out more evenly does not pay."""
+
+_CHEAP_SECONDS = 0.0001
+"""Rows cheaper than this wait at their worker already, so that it need not wait for us."""
+
 
 @dataclass(slots=True)
 class _Worker:
     process: BaseProcess
     pipe: connection.Connection
     block_name: str = ""
-    first: int = 0
-    stop: int = 0
+    ranges: deque[tuple[int, int]] = field(default_factory=deque)
     has_served: bool = False
     failures: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_busy(self) -> bool:
-        return self.first < self.stop
+        return bool(self.ranges)
 
 
 class Crew:
@@ -177,31 +182,38 @@ class Crew:
         fair = -(-n_waiting // (2 * self._n_workers))
         if self._row_seconds == 0.0:
             return 1
-        return max(1, min(fair, self._chunk_rows_max, int(_CHUNK_SECONDS / self._row_seconds)))
+        least = int(_CHUNK_SECONDS_MIN / self._row_seconds)
+        most = min(self._chunk_rows_max, int(_CHUNK_SECONDS / self._row_seconds))
+        return max(1, min(max(fair, least), most))
 
     def dispatch(self) -> None:
         """Hand what is queued to workers that are free, starting them where needed."""
         n_waiting = sum(stop - first for first, stop in self._queue)
-        for idx in range(self._n_workers):
-            if not self._queue:
-                return
-            worker = self._workers[idx]
-            if worker is not None and worker.is_busy:
-                continue
-            if worker is None or not worker.process.is_alive():
-                worker = self._start(idx)
-            first, stop = self._queue.popleft()
-            end = min(stop, first + self._chunk(n_waiting))
-            if end < stop:
-                self._queue.appendleft((end, stop))
-            n_waiting -= end - first
-            worker.first, worker.stop = first, end
-            block = self._blocks[0]
-            with contextlib.suppress(OSError):  # it has just died; `poll` sees that
-                if worker.block_name != block.name:
-                    worker.pipe.send_bytes(pickle.dumps((block.layout, block.name)))
-                    worker.block_name = block.name
-                worker.pipe.send_bytes(RANGE.pack(first, end))
+        is_cheap = 0.0 < self._row_seconds < _CHEAP_SECONDS
+        for depth in range(2 if is_cheap else 1):
+            for idx in range(self._n_workers):
+                if not self._queue:
+                    return
+                worker = self._workers[idx]
+                if worker is not None and len(worker.ranges) > depth:
+                    continue
+                if worker is None or not (worker.ranges or worker.process.is_alive()):
+                    worker = self._start(idx)
+                first, stop = self._queue.popleft()
+                end = min(stop, first + self._chunk(n_waiting))
+                if end < stop:
+                    self._queue.appendleft((end, stop))
+                n_waiting -= end - first
+                self._send(worker, first, end)
+
+    def _send(self, worker: _Worker, first: int, stop: int) -> None:
+        worker.ranges.append((first, stop))
+        block = self._blocks[0]
+        with contextlib.suppress(OSError):  # it has just died; `poll` sees that
+            if worker.block_name != block.name:
+                worker.pipe.send_bytes(pickle.dumps((block.layout, block.name)))
+                worker.block_name = block.name
+            worker.pipe.send_bytes(RANGE.pack(first, stop))
 
     def _start(self, idx: int) -> _Worker:
         old = self._workers[idx]
@@ -267,7 +279,12 @@ class Crew:
         self, idx: int, worker: _Worker, finished: list[int], reasons: dict[int, str]
     ) -> None:
         """Read what a worker sent; its end of the pipe also closes when it dies."""
-        is_gone = False
+        is_gone = self._read(worker, finished, reasons)
+        if is_gone or (worker.ranges and not worker.process.is_alive()):
+            self._mourn(idx, worker, finished, reasons, killed_at=None)
+
+    def _read(self, worker: _Worker, finished: list[int], reasons: dict[int, str]) -> bool:
+        """Take in all messages; tell whether the pipe has ended."""
         try:
             while worker.pipe.poll():
                 message = worker.pipe.recv_bytes()
@@ -275,29 +292,17 @@ class Crew:
                     slot, reason = pickle.loads(message)  # noqa: S301 -- from our own worker
                     worker.failures[slot] = reason
                 else:
-                    self._conclude(worker, worker.first, worker.stop, finished, reasons)
-                    worker.first = worker.stop = 0
-                    return
-        except (EOFError, OSError):
-            is_gone = True
-        if is_gone or not worker.process.is_alive():
-            self._mourn(idx, worker, finished, reasons, killed_at=None)
+                    self._conclude(worker, *worker.ranges.popleft(), finished, reasons)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            return True
+        return False
 
     def _kill(
         self, idx: int, worker: _Worker, finished: list[int], reasons: dict[int, str]
     ) -> None:
         late = int(self._blocks[0]["progress"][idx, 0])
         kill_process(worker.process)
-        worker.process.join()
-        self._drain(worker)
         self._mourn(idx, worker, finished, reasons, killed_at=late)
-
-    def _drain(self, worker: _Worker) -> None:
-        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-            while worker.pipe.poll():
-                if message := worker.pipe.recv_bytes():
-                    slot, reason = pickle.loads(message)  # noqa: S301 -- from our own worker
-                    worker.failures[slot] = reason
 
     def _mourn(
         self,
@@ -310,11 +315,13 @@ class Crew:
     ) -> None:
         """Settle the candidates of a worker that has ended: done, at fault, or to be done anew."""
         worker.process.join()
-        self._drain(worker)
+        self._read(worker, finished, reasons)
         block = self._blocks[0]
         status = block["status"]
         slot = int(block["progress"][idx, 0])
-        first, stop = worker.first, worker.stop
+        first, stop = worker.ranges.popleft() if worker.ranges else (0, 0)
+        self._queue.extendleft(reversed(worker.ranges))
+        worker.ranges.clear()
         pending = np.flatnonzero(status[first:stop] == PENDING) + first
         done_to = int(pending[0]) if len(pending) else stop
         if not worker.has_served and done_to == first and slot == IDLE:

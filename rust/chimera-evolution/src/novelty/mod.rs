@@ -113,7 +113,8 @@ pub(crate) fn mean_distance(squared: &[f64]) -> f64 {
 
 fn check<T: Real>(query: &Query<'_, T>) -> Result<()> {
     let n = query.n_dimensions;
-    if n == 0 || query.queries.len() % n != 0 || query.points.len() % n != 0 {
+    let is_whole = |values: &[T]| n > 0 && values.len().is_multiple_of(n);
+    if !is_whole(query.queries) || !is_whole(query.points) {
         return Err(Error::batch("points", "rows as long as the queries'", n));
     }
     if query.k == 0 {

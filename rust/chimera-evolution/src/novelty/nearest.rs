@@ -1,5 +1,7 @@
 //! The k nearest of the points seen so far, and the one distance that all exact searches rank by.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 use crate::quality_diversity::Real;
 
 /// Squared Euclidean distance in 64 bits, in eight partial sums of fixed order: every search of this

@@ -6,6 +6,8 @@
 //! of two; a pair is dropped only when it lies beyond the worst neighbour by more than that bound.
 //! What passes is measured again by [`squared_distance`], so rounding never decides.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 use pulp::{Simd, WithSimd};
 
 use super::nearest::{Nearest, squared_distance};

@@ -1,5 +1,7 @@
 //! Neighbours by every way, against a plain scan.
 
+#![expect(clippy::cast_possible_truncation, reason = "small numbers")]
+
 use chimera_rng::Stream;
 
 use super::*;

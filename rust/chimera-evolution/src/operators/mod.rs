@@ -4,9 +4,15 @@
 //! stream that the caller names, in blocks that do not depend on the number of threads.
 
 pub mod bounds;
+pub mod crossover;
+pub mod duplicates;
+pub mod lexicase;
+pub mod mutation;
+pub mod permutation;
 pub mod sbx;
+pub mod selection;
 #[cfg(test)]
 mod tests;
 
 pub use bounds::{Bounds, Repair};
-pub use sbx::{Parents, SbxPolynomial};
+pub use sbx::{Key, Parents, SbxPolynomial};

@@ -12,6 +12,7 @@ use chimera_rng::Lanes;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::Bounds;
+use super::mutation::polynomial_step;
 use crate::numeric::{self, Real};
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -74,21 +75,43 @@ impl<'a, T> Parents<'a, T> {
     }
 }
 
+/// Names the random numbers of one call: do not use one key for two.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Generation.
+    pub step: u64,
+    /// Block of the space. Which pairs are crossed does not depend on it.
+    pub block: u64,
+}
+
+/// Which pairs of a block of [`PAIRS_PER_BLOCK`] are crossed, and the random numbers that follow.
+#[inline(always)]
+pub(crate) fn crossed(key: Key, idx: usize, probability: f64) -> ([bool; PAIRS_PER_BLOCK], Lanes) {
+    let mut coins = [0.0; PAIRS_PER_BLOCK];
+    let mut rng = Lanes::new(key.seed, key.step, idx as u64);
+    rng.fill_uniform_f64(&mut coins);
+    if key.block > 0 {
+        let salt = key.block.wrapping_mul(0x9E6C_63D0_876A_3F6B);
+        rng = Lanes::new(key.seed ^ salt, key.step, idx as u64);
+    }
+    (coins.map(|coin| coin < probability), rng)
+}
+
 impl SbxPolynomial {
     /// Writes two children a pair into `out`, `(n, n_genes)` row-major: pair `k` fills rows `2k` and
     /// `2k + 1`; an odd last row takes the first child of the last pair. Mutation needs finite
-    /// bounds; genes without stay as crossover left them. Random streams are keyed by `seed`, `step`
-    /// and the block of pairs: do not use one key for two calls.
+    /// bounds; genes without stay as crossover left them. Random streams are keyed by `key` and the
+    /// block of pairs.
     ///
     /// A pair that names a row out of range leaves its children unspecified.
-    #[expect(clippy::too_many_arguments, reason = "a kernel: data, settings, key, threads")]
     pub fn vary<T: Real>(
         &self,
         parents: Parents<'_, T>,
         pairs: &[[u32; 2]],
         bounds: &Bounds<T>,
-        seed: u64,
-        step: u64,
+        key: Key,
         threads: &Threads,
         out: &mut [T],
     ) {
@@ -100,8 +123,8 @@ impl SbxPolynomial {
             dispatch(
                 #[inline(always)]
                 || {
-                    let mut rng = Lanes::new(seed, step, idx as u64);
-                    self.cross(parents, pairs, bounds, &mut rng, rows);
+                    let (is_crossed, mut rng) = crossed(key, idx, self.crossover_probability);
+                    self.cross(parents, pairs, &is_crossed, bounds, &mut rng, rows);
                     self.mutate(bounds, &mut rng, rows);
                 },
             );
@@ -113,22 +136,21 @@ impl SbxPolynomial {
         &self,
         parents: Parents<'_, T>,
         pairs: &[[u32; 2]],
+        is_crossed: &[bool],
         bounds: &Bounds<T>,
         rng: &mut Lanes,
         rows: &mut [T],
     ) {
         let n_genes = bounds.n_genes();
-        let mut coins = [0.0; PAIRS_PER_BLOCK];
-        rng.fill_uniform_f64(&mut coins);
         let mut bits = [T::Bits::default(); GENES];
         let mut spare = [T::default(); GENES];
         let scale = T::from_f64(1.0 / self.gene_probability);
         let power = T::from_f64(1.0 / (self.crossover_eta + 1.0));
         let children = rows.chunks_mut(2 * n_genes.max(1));
-        for ((children, [a, b]), coin) in children.zip(pairs).zip(coins) {
+        for ((children, [a, b]), is_crossed) in children.zip(pairs).zip(is_crossed) {
             let (a, b) = (parents.row(*a, n_genes), parents.row(*b, n_genes));
             let (first, second) = children.split_at_mut(n_genes.min(children.len()));
-            if coin >= self.crossover_probability {
+            if !is_crossed {
                 copy(a, first);
                 copy(b, second);
                 continue;
@@ -272,15 +294,7 @@ impl Hits {
         let units = units.get_mut(..n).unwrap_or_default();
         rng.fill_uniform_f64(units);
         for (share, unit) in self.share.iter_mut().zip(&*units) {
-            let is_down = *unit < 0.5;
-            let room = if is_down { *share } else { 1.0 - *share };
-            let unit = if is_down { *unit } else { 1.0 - *unit };
-            let rest = (1.0 - room).at_least(1e-300);
-            let rest = numeric::f64::exp((eta + 1.0) * numeric::f64::ln(rest));
-            let base = 2.0 * unit + (1.0 - 2.0 * unit) * rest;
-            let base = base.at_least(1e-300);
-            let change = 1.0 - numeric::f64::exp(numeric::f64::ln(base) / (eta + 1.0));
-            *share = if is_down { -change } else { change };
+            *share = polynomial_step(*share, *unit, eta);
         }
     }
 

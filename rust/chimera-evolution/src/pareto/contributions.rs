@@ -3,11 +3,13 @@
 use super::hypervolume::{Volume, sort_by_last};
 use super::order::{key, narrow};
 use super::ranks::Ranker;
+use super::sweep::Sweep;
 
 /// The hypervolume that a row alone dominates among the rows that no other dominates. It is 0 for
 /// dominated rows, for those that are not better than the reference, and for all of equal rows.
 ///
-/// Complexity: `n log n` for two objectives, `n² log n` for three, `n` hypervolumes for more.
+/// Complexity: `n log n` for two objectives, `n log n` as a rule for three and `n²` at worst, `n`
+/// hypervolumes for more.
 pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
     let n = reference.len();
     let mut out = vec![0.0; objectives.len() / n.max(1)];
@@ -72,11 +74,16 @@ pub(crate) struct Contributions {
     volume: Volume,
     clipped: Vec<f64>,
     others: Vec<f64>,
+    sweep: Sweep,
 }
 
 impl Contributions {
-    /// What each of the gains alone dominates.
-    fn measure(&mut self, gains: &[f64], n: usize, out: &mut [f64]) {
+    /// What each of the gains alone dominates. Rows do not dominate each other.
+    pub(crate) fn measure(&mut self, gains: &[f64], n: usize, out: &mut [f64]) {
+        if n == 3 {
+            self.sweep.measure(gains.as_chunks::<3>().0, out);
+            return;
+        }
         for (row, place) in (0..).zip(out) {
             let rows = 0..narrow(gains.len() / n);
             *place = self.alone(gains, n, row, rows.filter(|other| *other != row));

@@ -13,6 +13,7 @@ mod hypervolume;
 mod indicators;
 mod order;
 mod ranks;
+mod sweep;
 
 #[cfg(test)]
 mod tests;
@@ -22,4 +23,5 @@ pub use contributions::contributions;
 pub use crowding::Crowding;
 pub use hypervolume::{Estimate, estimate, hypervolume};
 pub use indicators::{epsilon_additive, epsilon_multiplicative, gd, igd, igd_plus};
+pub(crate) use order::{key, narrow};
 pub use ranks::Ranker;

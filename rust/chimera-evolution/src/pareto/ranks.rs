@@ -34,17 +34,16 @@ impl Staircase {
         let start = self.ys.partition_point(|step| *step < y);
         let behind = self.zs.get(start..).unwrap_or(&[]);
         let n_covered = behind.iter().take_while(|step| **step >= z).count();
-        match (n_covered, self.ys.get_mut(start), self.zs.get_mut(start)) {
-            (1.., Some(first_y), Some(first_z)) => {
-                *first_y = y;
-                *first_z = z;
-                self.ys.drain(start + 1..start + n_covered);
-                self.zs.drain(start + 1..start + n_covered);
-            }
-            _ => {
-                self.ys.insert(start, y);
-                self.zs.insert(start, z);
-            }
+        if n_covered == 0 {
+            self.ys.insert(start, y);
+            self.zs.insert(start, z);
+        } else if let (Some(first_y), Some(first_z)) =
+            (self.ys.get_mut(start), self.zs.get_mut(start))
+        {
+            *first_y = y;
+            *first_z = z;
+            self.ys.drain(start + 1..start + n_covered);
+            self.zs.drain(start + 1..start + n_covered);
         }
     }
 }

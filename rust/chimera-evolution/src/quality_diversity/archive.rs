@@ -199,8 +199,7 @@ impl<T: Real> Archive<T> {
     ///
     /// # Errors
     /// Shapes that do not fit, values that are not finite, descriptors out of range unless they are
-    /// clipped. The archive is then unchanged (with sliding boundaries and a solution that is not
-    /// finite: the rows before it stay).
+    /// clipped. The archive is then unchanged.
     pub fn add<O: Real>(
         &mut self,
         batch: &Candidates<'_, T, O>,
@@ -209,9 +208,10 @@ impl<T: Real> Archive<T> {
         insertion: &mut Insertion,
     ) -> Result<()> {
         self.check(batch, skip)?;
-        self.n_added += batch.objectives.len() as u64;
         let is_skipped = |row: usize| skip.get(row).copied().unwrap_or(false);
         if let Cells::Sliding(sliding) = &mut self.cells {
+            check_solutions(batch.solutions, self.elites.n_genes(), is_skipped)?;
+            self.n_added += batch.objectives.len() as u64;
             return sliding.add(&mut self.elites, batch, is_skipped, insertion);
         }
         let mut located = std::mem::take(&mut self.located);
@@ -221,6 +221,9 @@ impl<T: Real> Archive<T> {
         }
         let result = self.elites.insert(batch, &located, insertion);
         self.located = located;
+        if result.is_ok() {
+            self.n_added += batch.objectives.len() as u64;
+        }
         result
     }
 
@@ -242,6 +245,7 @@ impl<T: Real> Archive<T> {
     ///
     /// # Errors
     /// As [`Archive::add`].
+    #[expect(clippy::needless_bitwise_bool, reason = "branches would keep the loop from vectors")]
     pub fn check_descriptors(&self, descriptors: &[T], skip: &[bool]) -> Result<()> {
         let n = self.elites.n_descriptors();
         let (lower, upper) = self.ranges();
@@ -435,6 +439,23 @@ fn check_pairs(lower: &[f64], upper: &[f64]) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Rows are inserted one after another into sliding cells, so all are checked before.
+fn check_solutions<T: Real>(
+    solutions: &[T],
+    n_genes: usize,
+    is_skipped: impl Fn(usize) -> bool,
+) -> Result<()> {
+    let mut rows = solutions.chunks_exact(n_genes).enumerate();
+    let is_bad = |row: &[T]| !row.iter().all(|gene| gene.is_finite_number());
+    match rows.find(|(row, genes)| !is_skipped(*row) && is_bad(genes)) {
+        Some((row, _)) => {
+            let got = format!("NaN or infinity in row {row}");
+            Err(Error::batch("solutions", "finite values", got))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A sum in eight partial sums of fixed order.

@@ -111,7 +111,7 @@ fn update(samples: &[f64], nearest: &[u32], n: usize, centroids: &mut [f64]) {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Saved<T>", into = "Saved<T>", bound = "T: Real")]
 pub struct Centroids<T> {
-    centroids: Matrix<T>,
+    rows: Matrix<T>,
     lower: Vec<T>,
     upper: Vec<T>,
     finder: Finder,
@@ -134,7 +134,7 @@ struct Saved<T> {
 
 impl<T: Real> From<Centroids<T>> for Saved<T> {
     fn from(from: Centroids<T>) -> Self {
-        Self { centroids: from.centroids, lower: from.lower, upper: from.upper }
+        Self { centroids: from.rows, lower: from.lower, upper: from.upper }
     }
 }
 
@@ -152,7 +152,7 @@ impl<T: Real> Centroids<T> {
     pub fn new(centroids: &[T], lower: &[f64], upper: &[f64]) -> Result<Self> {
         check_ranges::<T>(lower, upper)?;
         let n = lower.len();
-        if n == 0 || centroids.is_empty() || centroids.len() % n != 0 {
+        if n == 0 || centroids.is_empty() || !centroids.len().is_multiple_of(n) {
             return Err(Error::setting(
                 "centroids",
                 format!("rows of {n} values, at least one"),
@@ -191,12 +191,12 @@ impl<T: Real> Centroids<T> {
                 None => Finder::Tree(tree),
             }
         };
-        Self { centroids, lower, upper, finder }
+        Self { rows: centroids, lower, upper, finder }
     }
 
     /// `(n_cells, n_descriptors)`.
     pub const fn centroids(&self) -> &Matrix<T> {
-        &self.centroids
+        &self.rows
     }
 
     /// Least descriptors.
@@ -211,7 +211,7 @@ impl<T: Real> Centroids<T> {
 
     /// Number of cells.
     pub const fn n_cells(&self) -> usize {
-        self.centroids.n_rows()
+        self.rows.n_rows()
     }
 
     /// The nearest centroid of each row of `descriptors`; any cell for a row that is not finite.
@@ -222,7 +222,7 @@ impl<T: Real> Centroids<T> {
         cells.clear();
         cells.resize(n_rows, 0);
         if matches!(self.finder, Finder::Scan) {
-            let (points, k) = (self.centroids.as_slice(), 1);
+            let (points, k) = (self.rows.as_slice(), 1);
             let find = |queries: &[T]| {
                 let query = Query { queries, points, n_dimensions: n, k, own_from: None };
                 neighbours_by(Way::Scan, &query, threads).map(|found| found.indices)

@@ -4,6 +4,8 @@
 //! clipped: the formula of pyribs with its `epsilon`, computed in the same precisions, so that the
 //! same batch lands in the same cells. Cells are numbered row-major.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 use serde::{Deserialize, Serialize};
 
 use super::Real;
@@ -159,6 +161,6 @@ impl<T: Real> Scale<T> {
         // Clipping before rounding gives the same cell, and no cast ever overflows.
         let place = if place > 0.0 { place } else { 0.0 };
         let place = if place < self.last { place } else { self.last };
-        place as i32 as u32
+        (place as i32).cast_unsigned()
     }
 }

@@ -21,7 +21,7 @@ use crate::threads::Threads;
 pub const BATCH_MAX: usize = 1 << 24;
 
 /// Settings of [`MapElites`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Rows of a batch.
@@ -65,7 +65,9 @@ struct State<T> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MapElites {
     space: Space,
-    settings: Settings,
+    batch_size: usize,
+    n_initial: u64,
+    qd_offset: f64,
     state: Typed,
 }
 
@@ -92,7 +94,8 @@ impl Build for MapElites {
                 ));
             }
         };
-        Ok(Self { space, settings, state })
+        let Settings { batch_size, n_initial, qd_offset, .. } = settings;
+        Ok(Self { space, batch_size, n_initial: n_initial as u64, qd_offset, state })
     }
 }
 
@@ -176,7 +179,7 @@ impl Algorithm for MapElites {
     }
 
     fn batch_size(&self) -> usize {
-        self.settings.batch_size
+        self.batch_size
     }
 
     fn is_size_free(&self) -> bool {
@@ -196,7 +199,7 @@ impl Algorithm for MapElites {
             Typed::Wide(state) => state.archive.elites().n_elites(),
             Typed::Narrow(state) => state.archive.elites().n_elites(),
         };
-        let is_first = n_elites == 0 || context.first_id < self.settings.n_initial as u64;
+        let is_first = n_elites == 0 || context.first_id < self.n_initial;
         batch.origins.operators.reset(n, 1).fill(u8::from(!is_first));
         let parents = &mut batch.origins.parents;
         if is_first {
@@ -237,8 +240,8 @@ impl Algorithm for MapElites {
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
         match &self.state {
-            Typed::Wide(state) => figures(&state.archive, self.settings.qd_offset),
-            Typed::Narrow(state) => figures(&state.archive, self.settings.qd_offset),
+            Typed::Wide(state) => figures(&state.archive, self.qd_offset),
+            Typed::Narrow(state) => figures(&state.archive, self.qd_offset),
         }
     }
 }

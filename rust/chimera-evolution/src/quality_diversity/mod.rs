@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod centroids;
 pub mod elites;
+pub mod emitters;
 pub mod grid;
 pub mod map_elites;
 mod real;

@@ -1,5 +1,7 @@
 //! The two float types that archives hold.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

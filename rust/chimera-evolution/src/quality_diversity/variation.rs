@@ -3,6 +3,8 @@
 //! Rows are varied in chunks of a fixed length, one set of random streams a chunk, so the result
 //! depends neither on threads nor on what else is varied. Children are clipped to the bounds.
 
+#![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
+
 use chimera_rng::{Lanes, Stream};
 use serde::{Deserialize, Serialize};
 

@@ -1,1 +1,4 @@
+mod duplicates;
 mod sbx;
+mod selection;
+mod variation;

@@ -1,7 +1,9 @@
 use chimera_rng::Stream;
 
-use crate::operators::{Bounds, Parents, SbxPolynomial};
+use crate::operators::{Bounds, Key, Parents, SbxPolynomial};
 use crate::threads::Threads;
+
+const KEY: Key = Key { seed: 1, step: 1, block: 0 };
 
 fn bounds(n_genes: usize) -> Bounds<f64> {
     Bounds { lower: vec![-1.0; n_genes], upper: vec![2.0; n_genes] }
@@ -13,7 +15,7 @@ fn uniform_rows(n: usize, n_genes: usize) -> Vec<f64> {
 }
 
 fn pairs(n: usize) -> Vec<[u32; 2]> {
-    (0..n as u32).map(|k| [2 * k, 2 * k + 1]).collect()
+    (0..u32::try_from(n).unwrap()).map(|k| [2 * k, 2 * k + 1]).collect()
 }
 
 fn vary(settings: &SbxPolynomial, rows: &[f64], n_genes: usize, threads: usize) -> Vec<f64> {
@@ -21,7 +23,14 @@ fn vary(settings: &SbxPolynomial, rows: &[f64], n_genes: usize, threads: usize) 
     let mut out = vec![f64::NAN; rows.len()];
     let threads = Threads::new(threads).unwrap();
     let parents = Parents { rows, more: &[] };
-    settings.vary(parents, &pairs(n.div_ceil(2)), &bounds(n_genes), 3, 4, &threads, &mut out);
+    settings.vary(
+        parents,
+        &pairs(n.div_ceil(2)),
+        &bounds(n_genes),
+        Key { seed: 3, step: 4, block: 0 },
+        &threads,
+        &mut out,
+    );
     out
 }
 
@@ -56,7 +65,7 @@ fn test_equal_parents_give_equal_children_under_crossover() {
 #[test]
 fn test_spread_follows_the_law_of_deb_and_agrawal() {
     // The spread beta has P(beta <= 1) = 1/2 and P(beta <= b) = b^(eta + 1) / 2 below 1.
-    let n = 40_000;
+    let n = 40_000_u32;
     let rows: Vec<f64> = (0..n).map(|idx| if idx % 2 == 0 { 0.4 } else { 0.6 }).collect();
     let settings = SbxPolynomial {
         crossover_probability: 1.0,
@@ -76,7 +85,7 @@ fn test_spread_follows_the_law_of_deb_and_agrawal() {
     assert!((share(2.0) - (1.0 - 0.5 / 8.0)).abs() < 0.01);
     // Either child gets the larger gene half of the time, and pairs keep their mean.
     let larger = out.chunks_exact(2).filter(|pair| pair[0] > pair[1]).count() as f64;
-    assert!((larger / (n as f64 / 2.0) - 0.5).abs() < 0.02);
+    assert!((larger / (f64::from(n) / 2.0) - 0.5).abs() < 0.02);
     assert!(out.chunks_exact(2).all(|pair| (pair[0] + pair[1] - 1.0).abs() < 1e-12
         || pair.contains(&-1.0)
         || pair.contains(&2.0)));
@@ -131,8 +140,8 @@ fn test_odd_row_takes_the_first_child() {
     let bounds = bounds(4);
     let parents = Parents { rows: &even, more: &[] };
     let mut out = vec![0.0; even.len()];
-    settings.vary(parents, &pairs(17), &bounds, 1, 1, &Threads::one(), &mut out);
+    settings.vary(parents, &pairs(17), &bounds, KEY, &Threads::one(), &mut out);
     let mut odd = vec![0.0; rows.len()];
-    settings.vary(parents, &pairs(17), &bounds, 1, 1, &Threads::one(), &mut odd);
+    settings.vary(parents, &pairs(17), &bounds, KEY, &Threads::one(), &mut odd);
     assert_eq!(odd, out[..odd.len()]);
 }

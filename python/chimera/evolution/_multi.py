@@ -1,0 +1,406 @@
+"""Searches for a front: several objectives at once, with constraints.
+
+Rows that meet their constraints come before rows that do not, which rank by their total violation
+(Deb, 2000). There is no best row: what was found is `MultiObjective.front`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chimera.errors import ConfigError
+from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._population import Population
+from chimera.evolution._space import Bounds
+from chimera.evolution.indicators import hypervolume, pareto_ranks
+
+if TYPE_CHECKING:
+    from chimera.evolution._loop import Step
+
+
+class MultiObjective(Algorithm):
+    """What searches for a front share. Use the classes that derive from it."""
+
+    @property
+    def front(self) -> Population:
+        """The members that meet their constraints and that no other member dominates."""
+        members = self.population
+        objectives = members.objectives
+        if objectives is None:
+            return members
+        usable = np.isfinite(objectives).all(axis=1)
+        if members.violations is not None:
+            usable &= members.violations <= 0.0
+        kept = np.flatnonzero(usable)
+        ranks = pareto_ranks(objectives[kept] * self._signs())
+        return members[kept[ranks == 0]]
+
+    def _signs(self) -> NDArray[np.float64]:
+        """Return -1 per maximised objective, else 1."""
+        maximized = self.maximized
+        if not maximized:
+            return np.ones(self.n_objectives)
+        return np.where(maximized, -1.0, 1.0)
+
+
+def _directions(direction: str | Sequence[str], n_objectives: Any) -> str | Sequence[str]:
+    """Check that one direction was given for all objectives, or one for each."""
+    if not isinstance(direction, str) and len(direction) != n_objectives:
+        raise ConfigError(
+            f"direction: expected one for all or {n_objectives}, got {len(direction)} of them"
+        )
+    return direction
+
+
+class NSGA2(MultiObjective, method="nsga2"):
+    """NSGA-II: non-dominated sorting and crowding distance.
+
+    The first choice for two objectives. Exact copies of a member survive only when nothing else
+    does.
+
+    Args:
+        space: A bounded space of one block of float64 or float32, or bounds.
+        n_objectives: Number of objectives.
+        population_size: Members kept, and rows of a batch.
+        crossover_probability: Probability that a pair of parents is crossed (SBX).
+        crossover_eta: Distribution index of crossover: large keeps children near their parents.
+        mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
+        mutation_eta: Distribution index of polynomial mutation.
+        direction: ``minimize``, ``maximize``, or one of them per objective.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+
+    Raises:
+        ConfigError: A bound is infinite, or a setting is outside its range.
+
+    Source:
+        Deb, Pratap, Agarwal & Meyarivan, 2002, "A Fast and Elitist Multiobjective Genetic
+        Algorithm: NSGA-II".
+
+    Example:
+        >>> import numpy as np
+        >>> search = NSGA2([(0.0, 1.0)] * 5, n_objectives=2, population_size=40, seed=1)
+        >>> for _ in range(60):
+        ...     x = search.ask()
+        ...     g = 1.0 + x[:, 1:].sum(axis=1)
+        ...     search.tell(x, np.column_stack([x[:, 0], g * (1.0 - np.sqrt(x[:, 0] / g))]))
+        >>> len(search.front)
+        40
+    """
+
+    def __new__(
+        cls,
+        space: Bounds,
+        *,
+        n_objectives: int = 2,
+        population_size: int = 100,
+        crossover_probability: float = 0.9,
+        crossover_eta: float = 15.0,
+        mutation_probability: float | None = None,
+        mutation_eta: float = 20.0,
+        direction: str | Sequence[str] = "minimize",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> Self:
+        """Start a search."""
+        settings = {
+            "n_objectives": n_objectives,
+            "population_size": population_size,
+            "crossover_probability": crossover_probability,
+            "crossover_eta": crossover_eta,
+            "mutation_probability": mutation_probability,
+            "mutation_eta": mutation_eta,
+        }
+        direction = _directions(direction, n_objectives)
+        return cls._start("nsga2", space, settings, seed=seed, threads=threads, direction=direction)
+
+
+class NSGA3(MultiObjective, method="nsga3"):
+    """NSGA-III: non-dominated sorting, spread by reference directions.
+
+    For three and more objectives. Directions are those of Das and Dennis; objectives are scaled to
+    the front found so far, so that their units do not matter.
+
+    Args:
+        space: A bounded space of one block of float64 or float32, or bounds.
+        n_objectives: Number of objectives.
+        population_size: Members kept, and rows of a batch; by default one a direction, and never
+            fewer.
+        n_partitions: Steps along one side of the simplex of directions; by default 99, 12, 7, 5 for
+            2 to 5 objectives, then 3 (from 11 on, 2).
+        n_inner_partitions: Steps of a second layer at half the size; by default 0, from 6
+            objectives on 2 (from 11 on, 1).
+        crossover_probability: Probability that a pair of parents is crossed (SBX).
+        crossover_eta: Distribution index of crossover.
+        mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
+        mutation_eta: Distribution index of polynomial mutation.
+        direction: ``minimize``, ``maximize``, or one of them per objective.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+
+    Raises:
+        ConfigError: A bound is infinite, or a setting is outside its range.
+
+    Source:
+        Deb & Jain, 2014, "An Evolutionary Many-Objective Optimization Algorithm Using
+        Reference-Point-Based Nondominated Sorting Approach, Part I"; constraints: Part II.
+
+    Example:
+        >>> import numpy as np
+        >>> search = NSGA3([(0.0, 1.0)] * 3, n_objectives=3, n_partitions=4, seed=1)
+        >>> for _ in range(30):
+        ...     x = search.ask()
+        ...     search.tell(x, np.column_stack([x[:, 0], x[:, 1], 3.0 - x.sum(axis=1)]))
+        >>> len(search.population)
+        15
+    """
+
+    def __new__(
+        cls,
+        space: Bounds,
+        *,
+        n_objectives: int = 3,
+        population_size: int | None = None,
+        n_partitions: int | None = None,
+        n_inner_partitions: int | None = None,
+        crossover_probability: float = 1.0,
+        crossover_eta: float = 30.0,
+        mutation_probability: float | None = None,
+        mutation_eta: float = 20.0,
+        direction: str | Sequence[str] = "minimize",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> Self:
+        """Start a search."""
+        settings = {
+            "n_objectives": n_objectives,
+            "population_size": population_size,
+            "n_partitions": n_partitions,
+            "n_inner_partitions": n_inner_partitions,
+            "crossover_probability": crossover_probability,
+            "crossover_eta": crossover_eta,
+            "mutation_probability": mutation_probability,
+            "mutation_eta": mutation_eta,
+        }
+        direction = _directions(direction, n_objectives)
+        return cls._start("nsga3", space, settings, seed=seed, threads=threads, direction=direction)
+
+
+class SMSEMOA(MultiObjective, method="sms_emoa"):
+    """SMS-EMOA: keep what adds to the hypervolume.
+
+    The best spread for two and three objectives when evaluations are dear; selection costs more
+    than that of `NSGA2`.
+
+    Args:
+        space: A bounded space of one block of float64 or float32, or bounds.
+        n_objectives: Number of objectives.
+        population_size: Members kept, and rows of the first batch.
+        offspring: Rows of the other batches; by default as many as members. 1 is the algorithm of
+            the paper.
+        crossover_probability: Probability that a pair of parents is crossed (SBX).
+        crossover_eta: Distribution index of crossover.
+        mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
+        mutation_eta: Distribution index of polynomial mutation.
+        direction: ``minimize``, ``maximize``, or one of them per objective.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+
+    Raises:
+        ConfigError: A bound is infinite, or a setting is outside its range.
+
+    Source:
+        Beume, Naujoks & Emmerich, 2007, "SMS-EMOA: Multiobjective selection based on dominated
+        hypervolume".
+
+    Example:
+        >>> import numpy as np
+        >>> search = SMSEMOA([(0.0, 1.0)] * 5, population_size=20, offspring=4, seed=1)
+        >>> for _ in range(100):
+        ...     x = search.ask()
+        ...     g = 1.0 + x[:, 1:].sum(axis=1)
+        ...     search.tell(x, np.column_stack([x[:, 0], g * (1.0 - np.sqrt(x[:, 0] / g))]))
+        >>> len(search.population)
+        20
+    """
+
+    def __new__(
+        cls,
+        space: Bounds,
+        *,
+        n_objectives: int = 2,
+        population_size: int = 100,
+        offspring: int | None = None,
+        crossover_probability: float = 0.9,
+        crossover_eta: float = 15.0,
+        mutation_probability: float | None = None,
+        mutation_eta: float = 20.0,
+        direction: str | Sequence[str] = "minimize",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> Self:
+        """Start a search."""
+        settings = {
+            "n_objectives": n_objectives,
+            "population_size": population_size,
+            "offspring": offspring,
+            "crossover_probability": crossover_probability,
+            "crossover_eta": crossover_eta,
+            "mutation_probability": mutation_probability,
+            "mutation_eta": mutation_eta,
+        }
+        direction = _directions(direction, n_objectives)
+        return cls._start(
+            "sms_emoa", space, settings, seed=seed, threads=threads, direction=direction
+        )
+
+
+class MOEAD(MultiObjective, method="moead"):
+    """MOEA/D: one scalar problem a direction, solved together by neighbours.
+
+    A generation is one batch: all children are made from the members at its beginning.
+
+    Args:
+        space: A bounded space of one block of float64 or float32, or bounds.
+        n_objectives: Number of objectives.
+        n_partitions: Steps along one side of the simplex of directions, as for `NSGA3`; there is
+            one member a direction.
+        n_inner_partitions: Steps of a second layer of directions.
+        decomposition: ``tchebycheff``, or ``pbi`` (penalty boundary intersection).
+        theta: Penalty of ``pbi``.
+        variation: ``sbx``, or ``de`` (differential evolution, for difficult Pareto sets).
+        scale: Factor of the differences of ``de``.
+        n_neighbours: Directions that count as neighbours, at least 3.
+        neighbour_probability: Probability that a member breeds within its neighbourhood.
+        n_replaced: Members that one child may replace.
+        crossover_probability: Probability that a pair of parents is crossed, for ``sbx``.
+        crossover_eta: Distribution index of crossover.
+        mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
+        mutation_eta: Distribution index of polynomial mutation.
+        direction: ``minimize``, ``maximize``, or one of them per objective.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+
+    Raises:
+        ConfigError: A bound is infinite, or a setting is outside its range.
+
+    Source:
+        Zhang & Li, 2007, "MOEA/D: A Multiobjective Evolutionary Algorithm Based on Decomposition";
+        ``de``, ``neighbour_probability`` and ``n_replaced``: Li & Zhang, 2009.
+
+    Example:
+        >>> import numpy as np
+        >>> search = MOEAD([(0.0, 1.0)] * 5, n_partitions=29, seed=1)
+        >>> for _ in range(60):
+        ...     x = search.ask()
+        ...     g = 1.0 + x[:, 1:].sum(axis=1)
+        ...     search.tell(x, np.column_stack([x[:, 0], g * (1.0 - np.sqrt(x[:, 0] / g))]))
+        >>> len(search.population)
+        30
+    """
+
+    def __new__(
+        cls,
+        space: Bounds,
+        *,
+        n_objectives: int = 2,
+        n_partitions: int | None = None,
+        n_inner_partitions: int | None = None,
+        decomposition: str = "tchebycheff",
+        theta: float = 5.0,
+        variation: str = "sbx",
+        scale: float = 0.5,
+        n_neighbours: int = 20,
+        neighbour_probability: float = 0.9,
+        n_replaced: int = 2,
+        crossover_probability: float = 1.0,
+        crossover_eta: float = 20.0,
+        mutation_probability: float | None = None,
+        mutation_eta: float = 20.0,
+        direction: str | Sequence[str] = "minimize",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> Self:
+        """Start a search."""
+        settings = {
+            "n_objectives": n_objectives,
+            "n_partitions": n_partitions,
+            "n_inner_partitions": n_inner_partitions,
+            "decomposition": decomposition,
+            "theta": theta,
+            "variation": variation,
+            "scale": scale,
+            "n_neighbours": n_neighbours,
+            "neighbour_probability": neighbour_probability,
+            "n_replaced": n_replaced,
+            "crossover_probability": crossover_probability,
+            "crossover_eta": crossover_eta,
+            "mutation_probability": mutation_probability,
+            "mutation_eta": mutation_eta,
+        }
+        direction = _directions(direction, n_objectives)
+        return cls._start("moead", space, settings, seed=seed, threads=threads, direction=direction)
+
+
+class HypervolumeConvergence:
+    """Termination of a loop once the hypervolume of the front no longer grows.
+
+    Called after every step, as `optimize` does, it returns ``"hypervolume"`` when the front's
+    hypervolume grew by less than ``tolerance``, as a share of itself, over the last ``n_steps``
+    steps; else None.
+
+    Args:
+        reference: ``(n_objectives,)``, the reference point in the caller's directions; rows that
+            are not better in every objective do not count.
+        tolerance: Growth, as a share, that counts as none.
+        n_steps: Steps over which growth is measured.
+
+    Raises:
+        ConfigError: A setting is outside its range.
+
+    Example:
+        >>> import numpy as np
+        >>> def f(x):
+        ...     g = 1.0 + x[:, 1:].sum(axis=1)
+        ...     return np.column_stack([x[:, 0], g * (1.0 - np.sqrt(x[:, 0] / g))])
+        >>> search = NSGA2([(0.0, 1.0)] * 5, population_size=40, seed=1)
+        >>> stop = HypervolumeConvergence([1.1, 1.1], tolerance=1e-3)
+        >>> optimize(search, Vectorized(f, n_objectives=2), termination=stop).run().stop_reason
+        'hypervolume'
+    """
+
+    def __init__(self, reference: ArrayLike, *, tolerance: float = 1e-4, n_steps: int = 20) -> None:
+        if not 0.0 <= tolerance < 1.0:
+            raise ConfigError(f"tolerance: expected a share in [0, 1), got {tolerance!r}")
+        if n_steps < 1:
+            raise ConfigError(f"n_steps: expected at least 1, got {n_steps!r}")
+        self._reference = np.asarray(reference, dtype=np.float64)
+        self._tolerance = tolerance
+        self._volumes: deque[float] = deque(maxlen=n_steps + 1)
+
+    @property
+    def volume(self) -> float:
+        """The hypervolume after the last step; NaN before."""
+        return self._volumes[-1] if self._volumes else float("nan")
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step of a loop."""
+        search = step.algorithm
+        if not isinstance(search, MultiObjective):
+            raise ConfigError(
+                f"termination: expected a search for a front, got {type(search).__name__}"
+            )
+        objectives, signs = search.front.objectives, search._signs()  # noqa: SLF001 -- one module
+        volume = 0.0
+        if objectives is not None and len(objectives):
+            volume = hypervolume(objectives * signs, reference=self._reference * signs)
+        self._volumes.append(volume)
+        is_full = len(self._volumes) == self._volumes.maxlen
+        if is_full and 0.0 < volume <= self._volumes[0] * (1.0 + self._tolerance):
+            return "hypervolume"
+        return None

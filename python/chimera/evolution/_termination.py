@@ -1,0 +1,217 @@
+"""When a loop stops: budget, target, stagnation, tolerance, and any of them together.
+
+A criterion looks at a `Step` and says why to stop, or None. They combine with ``|``, also with
+plain functions; the first reason counts, in the order of writing. `HypervolumeConvergence` is the
+criterion for several objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chimera.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chimera.evolution._loop import Step
+
+__all__ = ["AnyOf", "Budget", "Criterion", "Stagnation", "Target", "Tolerance"]
+
+
+class Criterion:
+    """Base of the criteria: ``criterion(step)`` returns why to stop, or None."""
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step."""
+        raise NotImplementedError
+
+    def __or__(self, other: Callable[[Step], str | None]) -> AnyOf:
+        """Stop when either says so."""
+        return AnyOf(self, other)
+
+    def __ror__(self, other: Callable[[Step], str | None]) -> AnyOf:
+        """Stop when either says so."""
+        return AnyOf(other, self)
+
+
+class AnyOf(Criterion):
+    """Stop when one of several says so. All of them see every step.
+
+    Args:
+        criteria: Criteria, or functions from a step to a reason or None.
+
+    Raises:
+        ConfigError: One of them cannot be called.
+
+    Example:
+        >>> from chimera.evolution import Budget, Stagnation
+        >>> stop = Budget(10_000) | Budget(seconds=60.0) | Stagnation(2_000)
+        >>> len(stop.criteria)
+        3
+    """
+
+    def __init__(self, *criteria: Callable[[Step], str | None]) -> None:
+        self.criteria: list[Callable[[Step], str | None]] = []
+        for criterion in criteria:
+            if not callable(criterion):
+                raise ConfigError(
+                    f"termination: expected criteria or functions of a step, "
+                    f"got {type(criterion).__name__}"
+                )
+            inner = criterion.criteria if isinstance(criterion, AnyOf) else [criterion]
+            self.criteria += inner
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step."""
+        reasons = [criterion(step) for criterion in self.criteria]
+        return next((reason for reason in reasons if reason), None)
+
+
+class Budget(Criterion):
+    """Stop once so much was spent. A batch that was begun is finished.
+
+    Args:
+        evaluations: Rows told, in the whole life of the search.
+        seconds: Wall clock since the loop began.
+
+    Raises:
+        ConfigError: Neither is given, or one is not positive.
+
+    Example:
+        >>> from chimera.evolution import Budget, RandomSearch, optimize
+        >>> search = RandomSearch([(-1.0, 1.0)] * 2, batch_size=50)
+        >>> loop = optimize(search, lambda x: (x**2).sum(axis=1), termination=Budget(200))
+        >>> loop.run().stop_reason
+        'budget'
+    """
+
+    def __init__(self, evaluations: int | None = None, *, seconds: float | None = None) -> None:
+        if evaluations is None and seconds is None:
+            raise ConfigError("budget: expected evaluations, seconds or both, got neither")
+        for name, value in (("evaluations", evaluations), ("seconds", seconds)):
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name}: expected more than 0, got {value}")
+        self.evaluations = evaluations
+        self.seconds = seconds
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step."""
+        if self.evaluations is not None and step.n_evaluations >= self.evaluations:
+            return "budget"
+        if self.seconds is not None and step.elapsed_s >= self.seconds:
+            return "time"
+        return None
+
+
+def _best(step: Step) -> tuple[float, float, float]:
+    """Return violation, score, and the sign with which smaller scores are better."""
+    best = step.algorithm.best
+    if best is None:
+        return float("inf"), float("nan"), 1.0
+    sign = -1.0 if any(step.algorithm.maximized) else 1.0
+    return float(best[2]), float(best[1]), sign
+
+
+class Target(Criterion):
+    """Stop at a score this good, without violation.
+
+    Args:
+        score: In the caller's direction.
+
+    Raises:
+        ConfigError: The score is NaN.
+    """
+
+    def __init__(self, score: float) -> None:
+        if not score == score:  # noqa: PLR0124 -- NaN
+            raise ConfigError("target: expected a number, got NaN")
+        self.score = float(score)
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step."""
+        violation, score, sign = _best(step)
+        return "target" if violation <= 0.0 and sign * score <= sign * self.score else None
+
+
+class Stagnation(Criterion):
+    """Stop when the best row has not improved for a while.
+
+    Args:
+        evaluations: For so many evaluations.
+        improvement: What counts as an improvement of the score; violations count at any size.
+
+    Raises:
+        ConfigError: ``evaluations`` is below 1, or ``improvement`` negative.
+    """
+
+    def __init__(self, evaluations: int, *, improvement: float = 0.0) -> None:
+        if evaluations < 1:
+            raise ConfigError(f"evaluations: expected at least 1, got {evaluations}")
+        if not improvement >= 0.0:
+            raise ConfigError(f"improvement: expected at least 0, got {improvement}")
+        self.evaluations = evaluations
+        self.improvement = float(improvement)
+        self._best = (float("inf"), float("inf"))
+        self._since = 0
+        self._last = 0
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step."""
+        violation, score, sign = _best(step)
+        if step.n_evaluations < self._last:  # another run
+            self._best = (float("inf"), float("inf"))
+            self._since = 0
+        self._last = step.n_evaluations
+        known_violation, known = self._best
+        if violation < known_violation or (
+            violation == known_violation and sign * score < known - self.improvement
+        ):
+            self._best = (violation, sign * score)
+            self._since = step.n_evaluations
+        is_over = step.n_evaluations - self._since >= self.evaluations
+        return "stagnation" if is_over else None
+
+
+class Tolerance(Criterion):
+    """Stop when the population has drawn together.
+
+    Searches that hold fewer than two rows never stop by it; they have rules of their own.
+
+    Args:
+        x: Largest distance between two values of one gene (single blocks of numbers only).
+        score: Largest distance between two scores.
+
+    Raises:
+        ConfigError: Neither is given, or one is negative.
+    """
+
+    def __init__(self, *, x: float | None = None, score: float | None = None) -> None:
+        if x is None and score is None:
+            raise ConfigError("tolerance: expected x, score or both, got neither")
+        for name, value in (("x", x), ("score", score)):
+            if value is not None and not value >= 0.0:
+                raise ConfigError(f"{name}: expected at least 0, got {value}")
+        self.x = x
+        self.score = score
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step."""
+        held = step.algorithm.holdings()
+        if len(held["objectives"]) < 2:  # noqa: PLR2004 -- no distance between fewer
+            return None
+        if self.score is not None and not _spread(held["objectives"]) <= self.score:
+            return None
+        if self.x is not None:
+            genomes = held["genomes"]
+            if isinstance(genomes, dict) or not _spread(genomes) <= self.x:
+                return None
+        return "tolerance"
+
+
+def _spread(values: Any) -> float:
+    """Return the largest distance in a column of ``(n, k)`` values; infinite when one is."""
+    if not np.isfinite(values).all():
+        return float("inf")
+    return float((values.max(axis=0) - values.min(axis=0)).max())

@@ -1,0 +1,372 @@
+//! A portfolio for small budgets: look at the objective first, then use what suits it.
+//!
+//! Seven rows tell whether the objective is a sum over genes. If so, line searches along all genes at
+//! once ([`coordinates`]); if not, quasi-Newton descent by differences ([`descent`]); both hand over
+//! to covariance matrix adaptation ([`evolution`]), which restarts with growing populations and in
+//! turns with descents from random points. The order follows what wins at 50 to 200 evaluations a
+//! gene on the BBOB functions, as in HCMA (Loshchilov, Schoenauer & Sebag, 2013). Constrained rows
+//! and failed first rows go to covariance matrix adaptation at once. Works in units of the box.
+
+mod coordinates;
+mod descent;
+mod evolution;
+#[cfg(test)]
+mod tests;
+
+use chimera_rng::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
+use crate::column::Column;
+use crate::constraint::Worth;
+use crate::differential::{bounded_block, check_x0};
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::space::Space;
+use coordinates::{Coordinates, End};
+use descent::Descent;
+use evolution::Evolution;
+
+/// Settings of `auto`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where to begin; none for a random point of the middle four fifths of the box.
+    pub x0: Option<Vec<f64>>,
+    /// First standard deviation of the distribution, as a share of the box.
+    pub sigma: f64,
+    /// Rows of a generation of the first distribution; none for `4 + 3 ln(genes)`.
+    pub population_size: Option<usize>,
+    /// Whether to try descent by differences; noise makes it useless.
+    pub descent: bool,
+    /// Whether to look for sums over genes.
+    pub coordinates: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { x0: None, sigma: 0.2, population_size: None, descent: true, coordinates: true }
+    }
+}
+
+/// Tests of separability in the first batch, of three rows each.
+const N_PROBES: usize = 2;
+/// Relative interaction of two halves of the genes below which there is none.
+const INTERACTION: f64 = 1e-9;
+
+/// Separate the stream of starts and probes from that of samples.
+const START: u64 = 0x6175_746f_7374_6172;
+const PROBE: u64 = 0x6175_746f_7072_6f62;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Phase {
+    Probe,
+    Lines(Coordinates),
+    /// One row at a random point, where a descent begins.
+    Jump,
+    Slope(Descent),
+    Swarm(Box<Evolution>),
+}
+
+/// The portfolio.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Auto {
+    space: Space,
+    settings: Settings,
+    /// In units of the box.
+    start: Vec<f64>,
+    phase: Phase,
+    best: Vec<f64>,
+    worth: Worth,
+    /// Distributions begun.
+    n_runs: u64,
+    n_descents: u64,
+    #[serde(skip)]
+    rows: Vec<f64>,
+    #[serde(skip)]
+    values: Vec<f64>,
+    #[serde(skip)]
+    found: Vec<Worth>,
+}
+
+fn random_point(seed: u64, step: u64, d: usize) -> Vec<f64> {
+    let mut rng = Stream::new(seed ^ START, step, 0);
+    (0..d).map(|_| 0.1 + 0.8 * rng.uniform()).collect()
+}
+
+impl Build for Auto {
+    type Settings = Settings;
+
+    fn build(space: Space, settings: Settings, seed: u64) -> Result<Self> {
+        let block = bounded_block(&space, "auto")?;
+        check_x0(settings.x0.as_deref(), block)?;
+        if !(settings.sigma > 0.0 && settings.sigma <= 1.0) {
+            return Err(Error::setting("sigma", "a number in (0, 1]", settings.sigma));
+        }
+        if let Some(size) = settings.population_size
+            && !(2..=1_000_000).contains(&size)
+        {
+            return Err(Error::setting("population_size", "2 to 1000000", size));
+        }
+        let start = settings.x0.as_ref().map_or_else(
+            || random_point(seed, 0, block.n_genes()),
+            |x0| {
+                let bounds = block.lower.iter().zip(&block.upper);
+                x0.iter().zip(bounds).map(|(x, (lower, upper))| unit(*x, *lower, *upper)).collect()
+            },
+        );
+        Ok(Self {
+            best: start.clone(),
+            start,
+            settings,
+            phase: Phase::Probe,
+            worth: Worth::WORST,
+            n_runs: 0,
+            n_descents: 0,
+            rows: Vec::new(),
+            values: Vec::new(),
+            found: Vec::new(),
+            space,
+        })
+    }
+}
+
+fn unit(x: f64, lower: f64, upper: f64) -> f64 {
+    if upper > lower { ((x - lower) / (upper - lower)).clamp(0.0, 1.0) } else { 0.5 }
+}
+
+fn boxed(u: f64, lower: f64, upper: f64) -> f64 {
+    if upper > lower { (lower + u * (upper - lower)).clamp(lower, upper) } else { lower }
+}
+
+impl Auto {
+    /// The start, and for each probe the start moved in one half of the genes, the other, and both.
+    fn probe(&self, seed: u64, out: &mut [f64]) {
+        let d = self.start.len();
+        for row in out.chunks_exact_mut(d) {
+            row.copy_from_slice(&self.start);
+        }
+        for (probe, rows) in
+            out.get_mut(d..).unwrap_or_default().chunks_exact_mut(3 * d).enumerate()
+        {
+            let mut rng = Stream::new(seed ^ PROBE, 0, probe as u64);
+            let mut halves: Vec<usize> = (0..d).collect();
+            rng.shuffle(&mut halves);
+            for (place, gene) in halves.into_iter().enumerate() {
+                let step = 0.05 + 0.2 * rng.uniform();
+                let half = usize::from(place >= d / 2);
+                for row in [half, 2] {
+                    if let Some(slot) = rows.get_mut(row * d + gene) {
+                        *slot += if *slot > 0.5 { -step } else { step };
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_separable(values: &[f64]) -> bool {
+        let Some((at, probes)) = values.split_first() else { return false };
+        !probes.is_empty()
+            && probes.chunks_exact(3).all(|probe| {
+                let [a, b, both] = probe else { return false };
+                let scale = at.abs() + a.abs() + b.abs() + both.abs();
+                (both - a - b + at).abs() <= INTERACTION * scale
+            })
+    }
+
+    /// What comes after the probes.
+    fn open(&self, values: &[f64], is_plain: bool) -> Result<Phase> {
+        if is_plain && self.settings.coordinates && Self::is_separable(values) {
+            return Ok(Phase::Lines(Coordinates::new(&self.best, self.worth.objective)));
+        }
+        if is_plain && self.settings.descent {
+            return Ok(Phase::Slope(Descent::new(&self.best, self.worth.objective)));
+        }
+        Evolution::new(&self.start, self.settings.sigma, self.settings.population_size)
+            .map(|swarm| Phase::Swarm(Box::new(swarm)))
+    }
+
+    /// A distribution around the best point at first, later around random ones with twice the rows.
+    fn swarm(&mut self, context: &Context) -> Result<()> {
+        let doublings = (self.n_runs / 2).min(8);
+        let d = self.start.len();
+        let size = self.settings.population_size.unwrap_or_else(|| default_size(d));
+        let size = size << doublings;
+        let mean = if self.n_runs == 0 {
+            self.best.clone()
+        } else {
+            random_point(context.seed, context.generation + 1, d)
+        };
+        self.n_runs += 1;
+        let swarm = Evolution::new(&mean, self.settings.sigma, Some(size))?;
+        self.phase = Phase::Swarm(Box::new(swarm));
+        Ok(())
+    }
+
+    fn follow(&mut self, values: &[f64], is_plain: bool, context: &Context) -> Result<()> {
+        match &self.phase {
+            Phase::Probe => self.phase = self.open(values, is_plain)?,
+            Phase::Jump => {
+                let value = values.first().copied().unwrap_or(f64::INFINITY);
+                if is_plain && value.is_finite() {
+                    self.n_descents += 1;
+                    self.phase = Phase::Slope(Descent::new(&self.rows, value));
+                } else {
+                    self.swarm(context)?;
+                }
+            }
+            Phase::Lines(lines) => match lines.end() {
+                Some(End::NotSeparable) if self.settings.descent => {
+                    self.phase = Phase::Slope(Descent::new(&self.best, self.worth.objective));
+                }
+                Some(_) => self.swarm(context)?,
+                None => {}
+            },
+            Phase::Slope(descent) if descent.is_done() => self.swarm(context)?,
+            Phase::Swarm(swarm) if swarm.is_done() => {
+                if self.settings.descent && is_plain {
+                    self.phase = Phase::Jump;
+                } else {
+                    self.swarm(context)?;
+                }
+            }
+            Phase::Slope(_) | Phase::Swarm(_) => {}
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm")]
+fn default_size(d: usize) -> usize {
+    4 + (3.0 * (d as f64).ln()) as usize
+}
+
+impl Algorithm for Auto {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn batch_size(&self) -> usize {
+        match &self.phase {
+            Phase::Probe if self.start.len() < 2 => 1,
+            Phase::Probe => 1 + 3 * N_PROBES,
+            Phase::Lines(lines) => lines.n_rows(),
+            Phase::Jump => 1,
+            Phase::Slope(descent) => descent.n_rows(),
+            Phase::Swarm(swarm) => swarm.n_rows(),
+        }
+    }
+
+    fn operators(&self) -> &'static [&'static str] {
+        &["probe", "coordinates", "jump", "descent", "covariance"]
+    }
+
+    fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
+        let Some(block) = self.space.blocks().first() else { return Ok(()) };
+        let Some(Column::F64(genomes)) = batch.genomes.first_mut() else { return Ok(()) };
+        let d = block.n_genes();
+        let values = genomes.reset(n, d);
+        match &mut self.phase {
+            Phase::Probe => self.probe(context.seed, values),
+            Phase::Lines(lines) => lines.ask(values),
+            Phase::Jump => {
+                values.copy_from_slice(&random_point(context.seed, context.generation + 1, d));
+            }
+            Phase::Slope(descent) => descent.ask(values),
+            Phase::Swarm(swarm) => swarm.ask(context, n, values),
+        }
+        for row in values.chunks_exact_mut(d) {
+            for ((gene, lower), upper) in row.iter_mut().zip(&block.lower).zip(&block.upper) {
+                *gene = boxed(*gene, *lower, *upper);
+            }
+        }
+        let operator = match &self.phase {
+            Phase::Probe => 0,
+            Phase::Lines(_) => 1,
+            Phase::Jump => 2,
+            Phase::Slope(_) => 3,
+            Phase::Swarm(_) => 4,
+        };
+        batch.origins.operators.reset(n, 1).fill(operator);
+        batch.origins.parents = Matrix::default();
+        Ok(())
+    }
+
+    fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
+        let Some(block) = self.space.blocks().first() else { return Ok(()) };
+        let Some(Column::F64(genomes)) = batch.genomes.first() else { return Ok(()) };
+        self.rows.clear();
+        for row in genomes.rows() {
+            let bounds = block.lower.iter().zip(&block.upper);
+            let genes = row.iter().zip(bounds);
+            self.rows.extend(genes.map(|(x, (lower, upper))| unit(*x, *lower, *upper)));
+        }
+        self.found.clear();
+        self.found.extend((0..genomes.n_rows()).map(|row| Worth::of(scores, row)));
+        let d = block.n_genes();
+        for (row, worth) in self.rows.chunks_exact(d).zip(&self.found) {
+            if worth.compare(self.worth, 0.0).is_lt() {
+                self.worth = *worth;
+                self.best.clear();
+                self.best.extend_from_slice(row);
+            }
+        }
+        // Descent and lines know no constraints: one violated row and they are left.
+        let is_plain =
+            self.found.iter().all(|worth| worth.violation <= 0.0 || worth.violation.is_infinite());
+        let mut values = std::mem::take(&mut self.values);
+        values.clear();
+        values.extend(self.found.iter().map(|worth| worth.objective));
+        match &mut self.phase {
+            Phase::Probe | Phase::Jump => {}
+            Phase::Lines(_) | Phase::Slope(_) if !is_plain => {
+                self.values = values;
+                return self.swarm(context);
+            }
+            Phase::Lines(lines) => lines.tell(&self.rows, &values),
+            Phase::Slope(descent) => descent.tell(&self.rows, &values),
+            Phase::Swarm(swarm) => swarm.tell(&self.rows, &self.found, true, context),
+        }
+        let followed = self.follow(&values, is_plain, context);
+        self.values = values;
+        followed
+    }
+
+    fn population(&self) -> Population {
+        if self.worth == Worth::WORST {
+            return Population::default();
+        }
+        let Some(block) = self.space.blocks().first() else { return Population::default() };
+        let bounds = block.lower.iter().zip(&block.upper);
+        let genes: Vec<f64> = self
+            .best
+            .iter()
+            .zip(bounds)
+            .map(|(u, (lower, upper))| boxed(*u, *lower, *upper))
+            .collect();
+        let d = genes.len();
+        let column = |value: f64| Matrix::from_vec(vec![value], 1, 1).unwrap_or_default();
+        Population {
+            genomes: vec![Column::F64(Matrix::from_vec(genes, 1, d).unwrap_or_default())],
+            objectives: column(self.worth.objective),
+            violations: column(self.worth.violation),
+            descriptors: Matrix::default(),
+            ids: Matrix::default(),
+        }
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        let phase = match &self.phase {
+            Phase::Probe => 0.0,
+            Phase::Lines(_) => 1.0,
+            Phase::Jump => 2.0,
+            Phase::Slope(_) => 3.0,
+            Phase::Swarm(_) => 4.0,
+        };
+        let mut out = vec![("phase", phase), ("restarts", self.n_runs.saturating_sub(1) as f64)];
+        if let Phase::Swarm(swarm) = &self.phase {
+            out.push(("sigma", swarm.sigma()));
+        }
+        out
+    }
+}

@@ -1,0 +1,75 @@
+//! Searches allocate nothing per generation once they are warm.
+//!
+//! Another method joins by one line in [`METHODS`].
+#![allow(unsafe_code, reason = "a counting allocator implements an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use chimera_evolution::{Run, Scores, Space, Threads};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // Threads that are ending have no count left; they are not under test.
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is the one that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above; the pointer came from the system's allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Name, kind of genes, settings.
+const METHODS: &[(&str, &str, &str)] = &[
+    ("ga", "f64", r#"{"population_size": 64}"#),
+    ("ga", "f32", r#"{"population_size": 64, "n_elites": 5, "selection": "rank"}"#),
+    ("ga", "f64", r#"{"population_size": 64, "selection": "roulette", "crossover": "blend"}"#),
+    ("ga", "f64", r#"{"population_size": 64, "crossover": "pcx", "mutation": "self_adaptive"}"#),
+    ("ga", "integer", r#"{"population_size": 64, "selection": "truncation"}"#),
+    ("ga", "boolean", r#"{"population_size": 64, "eliminate_duplicates": true}"#),
+    ("ga", "permutation", r#"{"population_size": 64, "permutation_crossover": "edge"}"#),
+];
+
+#[test]
+fn test_a_warm_generation_allocates_nothing() {
+    for (name, kind, settings) in METHODS {
+        let block = ("x".into(), (*kind).into(), vec![-4.0; 20], vec![4.0; 20]);
+        let space = Space::new(vec![block]).unwrap();
+        let mut run = Run::new(name, space, settings, 1, Threads::one()).unwrap();
+        let mut scores = vec![0.0; 64];
+        for generation in 0..40_u32 {
+            // The best row of all comes early: a new best is copied, which allocates.
+            for (score, row) in scores.iter_mut().zip(0_u32..) {
+                *score = f64::from((row * 37 + generation * 11) % 64 + generation.min(1));
+            }
+            let before = COUNT.get();
+            run.ask(None).unwrap();
+            run.tell(None, &Scores { objectives: &scores, ..Scores::default() }).unwrap();
+            let n = COUNT.get() - before;
+            assert!(generation < 20 || n == 0, "{name} {settings}: {n} in {generation}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `chimera._chimera.population`: dominance and quality of fronts, over arrays.
+//!
+//! `chimera.evolution.indicators` checks what comes from users; here only shapes are looked at.
+
+use chimera_evolution::Error;
+use chimera_evolution::pareto::{self, Crowding, Ranker};
+use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::inspect::PyStaticExpr;
+use pyo3::prelude::*;
+use pyo3::{type_hint_identifier, type_hint_subscript};
+
+use crate::array::{Column, Named};
+use crate::error::{Failure, Outcome};
+
+/// A borrowed 2-D array of float64 in C order.
+pub struct Rows<'py>(PyReadonlyArray2<'py, f64>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Rows<'py> {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr =
+        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), f64::HINT);
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
+        object.to_owned().extract::<PyReadonlyArray2<'py, f64>>().map(Self)
+    }
+}
+
+/// A borrowed 1-D array of float64.
+pub struct Point<'py>(PyReadonlyArray1<'py, f64>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Point<'py> {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr =
+        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), f64::HINT);
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
+        object.to_owned().extract::<PyReadonlyArray1<'py, f64>>().map(Self)
+    }
+}
+
+impl Rows<'_> {
+    /// The values and the number of columns, at least 1.
+    fn parts(&self) -> Outcome<(&[f64], usize)> {
+        let n_columns = self.0.shape().get(1).copied().unwrap_or(0);
+        if n_columns == 0 {
+            return Err(Error::batch("objectives", "at least one column", 0).into());
+        }
+        let values =
+            self.0.as_slice().map_err(|error| Failure::Argument(format!("objectives: {error}")))?;
+        Ok((values, n_columns))
+    }
+
+    /// As [`Rows::parts`], with as many columns as `n_columns`.
+    fn of_width(&self, name: &'static str, n_columns: usize) -> Outcome<&[f64]> {
+        let (values, width) = self.parts()?;
+        if width != n_columns {
+            return Err(Error::batch(name, format!("{n_columns} columns"), width).into());
+        }
+        Ok(values)
+    }
+}
+
+impl Point<'_> {
+    fn of_length(&self, n: usize) -> Outcome<&[f64]> {
+        let values =
+            self.0.as_slice().map_err(|error| Failure::Argument(format!("reference: {error}")))?;
+        if values.len() != n {
+            return Err(Error::batch("reference", format!("{n} values"), values.len()).into());
+        }
+        Ok(values)
+    }
+}
+
+/// Return the non-dominated rank of every row, 0 for the front ``(n,)`` int64.
+#[pyfunction]
+pub fn pareto_ranks(py: Python<'_>, objectives: Rows<'_>) -> Outcome<Column<i64>> {
+    let (values, n_columns) = objectives.parts()?;
+    let ranks = py.detach(|| {
+        let mut ranks = Vec::new();
+        Ranker::default().rank(values, n_columns, &mut ranks);
+        ranks.into_iter().map(i64::from).collect()
+    });
+    Ok(Column::new(py, ranks))
+}
+
+/// Return the crowding distance of every row within its front ``(n,)`` float64.
+#[pyfunction]
+pub fn crowding_distance(
+    py: Python<'_>,
+    objectives: Rows<'_>,
+    ranks: Option<Vec<u32>>,
+) -> Outcome<Column<f64>> {
+    let (values, n_columns) = objectives.parts()?;
+    let n_rows = values.len() / n_columns;
+    let ranks = ranks.unwrap_or_else(|| vec![0; n_rows]);
+    // Fronts are counted: a rank beyond the rows would only cost memory.
+    if ranks.len() != n_rows || ranks.iter().any(|rank| *rank as usize >= n_rows) {
+        let expected = format!("{n_rows} ranks below {n_rows}");
+        return Err(Error::batch("ranks", expected, "others").into());
+    }
+    let distances = py.detach(|| {
+        let mut distances = Vec::new();
+        Crowding::default().measure(values, n_columns, &ranks, &mut distances);
+        distances
+    });
+    Ok(Column::new(py, distances))
+}
+
+/// Return the hypervolume that rows dominate up to a reference point.
+#[pyfunction]
+pub fn hypervolume(py: Python<'_>, objectives: Rows<'_>, reference: Point<'_>) -> Outcome<f64> {
+    let (values, n_columns) = objectives.parts()?;
+    let reference = reference.of_length(n_columns)?;
+    Ok(py.detach(|| pareto::hypervolume(values, reference)))
+}
+
+/// Return an estimate of the hypervolume and how far the true one is away at most.
+#[pyfunction]
+#[pyo3(signature = (objectives, reference, *, n_samples, confidence, seed))]
+pub fn hypervolume_estimate(
+    py: Python<'_>,
+    objectives: Rows<'_>,
+    reference: Point<'_>,
+    n_samples: usize,
+    confidence: f64,
+    seed: u64,
+) -> Outcome<(f64, f64)> {
+    let (values, n_columns) = objectives.parts()?;
+    let reference = reference.of_length(n_columns)?;
+    if n_samples == 0 {
+        return Err(Error::setting("n_samples", "at least 1", 0).into());
+    }
+    if !(confidence > 0.0 && confidence < 1.0) {
+        return Err(Error::setting("confidence", "a number in (0, 1)", confidence).into());
+    }
+    let found = py.detach(|| pareto::estimate(values, reference, n_samples, confidence, seed));
+    Ok((found.volume, found.error))
+}
+
+/// Return the hypervolume that only this row dominates, for every row ``(n,)`` float64.
+#[pyfunction]
+pub fn hypervolume_contributions(
+    py: Python<'_>,
+    objectives: Rows<'_>,
+    reference: Point<'_>,
+) -> Outcome<Column<f64>> {
+    let (values, n_columns) = objectives.parts()?;
+    let reference = reference.of_length(n_columns)?;
+    let found = py.detach(|| pareto::contributions(values, reference));
+    Ok(Column::new(py, found))
+}
+
+/// Return one indicator of rows against reference rows: ``gd``, ``igd``, ``igd_plus``,
+/// ``epsilon_additive`` or ``epsilon_multiplicative``.
+#[pyfunction]
+pub fn front_indicator(
+    py: Python<'_>,
+    name: &str,
+    objectives: Rows<'_>,
+    reference: Rows<'_>,
+) -> Outcome<f64> {
+    let (values, n_columns) = objectives.parts()?;
+    let reference = reference.of_width("reference", n_columns)?;
+    let indicator = match name {
+        "gd" => pareto::gd,
+        "igd" => pareto::igd,
+        "igd_plus" => pareto::igd_plus,
+        "epsilon_additive" => pareto::epsilon_additive,
+        "epsilon_multiplicative" => pareto::epsilon_multiplicative,
+        other => {
+            let expected =
+                "gd, igd, igd_plus, epsilon_additive or epsilon_multiplicative".to_owned();
+            return Err(Error::setting("indicator", expected, other).into());
+        }
+    };
+    Ok(py.detach(|| indicator(values, reference, n_columns)))
+}
