@@ -1,6 +1,6 @@
 """When loops stop."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -83,8 +83,8 @@ def test_the_first_reason_counts_and_functions_join_in() -> None:
         lambda: Stagnation(5, improvement=-1.0),
         Tolerance,
         lambda: Tolerance(x=-1.0),
-        lambda: AnyOf(3),
-        lambda: Budget(1) | 3,
+        lambda: AnyOf(cast("Any", 3)),
+        lambda: Budget(1) | cast("Any", 3),
     ],
 )
 def test_bad_criteria_are_refused(make: Any) -> None:

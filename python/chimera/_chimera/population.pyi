@@ -3,12 +3,12 @@ Population search over arrays.
 """
 
 from _typeshed import Incomplete, SupportsGetItem
-from numpy import float64, int64
+from numpy import float32, float64, int64, uint32, uint64, uint8
 from numpy.typing import NDArray
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex, final
 from typing_extensions import disjoint_base
 
-__all__ = ["Archive", "Run", "crowding_distance", "front_indicator", "hypervolume", "hypervolume_contributions", "hypervolume_estimate", "neighbours", "pareto_ranks"]
+__all__ = ["Archive", "Columns", "Expression", "Run", "TreeSearch", "Trees", "crowding_distance", "duplicates", "front_indicator", "hypervolume", "hypervolume_contributions", "hypervolume_estimate", "neighbours", "pareto_ranks"]
 
 @disjoint_base
 class Archive:
@@ -146,6 +146,104 @@ class Archive:
     def thresholds(self, /) -> Incomplete:
         """
         Thresholds ``(n_elites,)`` float64, in the same order.
+        """
+
+@final
+class Columns:
+    """
+    A matrix laid out for evaluation; copied.
+
+    Args:
+        x: ``(n_rows, n_columns)`` float32 in C order, finite.
+
+    Raises:
+        BatchError: It is empty, or not finite.
+    """
+    def __new__(cls, /, x: NDArray[float32]) -> Columns: ...
+    @property
+    def shape(self, /) -> tuple[int, int]:
+        """
+        Number of rows and columns.
+        """
+
+@final
+class Expression:
+    """
+    ``slope * tree + intercept``: one model that a search found.
+    """
+    def __reduce__(self, /) -> tuple[Any, tuple[bytes]]:
+        """
+        Support pickling.
+        """
+    def calibrate(self, /, x: NDArray[float32], labels: NDArray[float64]) -> Expression:
+        """
+        Return the model with slope and intercept fitted to the log loss (Platt, 1999).
+
+        Args:
+            x: ``(n_rows, n_columns)`` float32.
+            labels: ``(n_rows,)`` float64, positive for the positive class.
+
+        Raises:
+            BatchError: Shapes do not fit.
+        """
+    @property
+    def error(self, /) -> float:
+        """
+        Mean squared error on the rows of the search.
+        """
+    @staticmethod
+    def from_bytes(data: bytes) -> Expression:
+        """
+        Return the model that ``to_bytes`` wrote.
+
+        Raises:
+            StateError: The bytes are damaged or of another version.
+        """
+    @property
+    def intercept(self, /) -> float:
+        """
+        Added to it.
+        """
+    @property
+    def n_columns(self, /) -> int:
+        """
+        Number of columns that it takes.
+        """
+    @property
+    def n_nodes(self, /) -> int:
+        """
+        Number of nodes of the tree, leaves included.
+        """
+    def predict(self, /, x: NDArray[float32]) -> NDArray[float64]:
+        """
+        Return ``slope * tree + intercept`` for every row of ``x``, ``(n_rows,)`` float64.
+
+        Raises:
+            BatchError: Another number of columns, or values that are not finite.
+        """
+    def probabilities(self, /, x: NDArray[float32]) -> NDArray[float64]:
+        """
+        Return probabilities of the positive class: the logistic of ``predict``.
+
+        Raises:
+            BatchError: Another number of columns, or values that are not finite.
+        """
+    @property
+    def slope(self, /) -> float:
+        """
+        Factor of the tree's value.
+        """
+    def source(self, /) -> str:
+        """
+        Return a Python module with a function ``predict(x)`` over NumPy.
+        """
+    def text(self, /, names: SupportsGetItem[int, str] = ...) -> str:
+        """
+        Return the simplified tree as text over column names; ``x0``, ``x1``, ... by default.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        Return the model as bytes.
         """
 
 @disjoint_base
@@ -305,9 +403,162 @@ class Run:
                 search is unchanged.
         """
 
+@final
+class TreeSearch:
+    """
+    Tree genetic programming on one data set.
+
+    Args:
+        x: Inputs ``(n_rows, n_columns)`` float32 in C order; copied.
+        y: Targets ``(n_rows,)`` float64; copied.
+        settings: Settings as a JSON object.
+        seed: Seed of every random stream.
+        threads: Threads to use, 0 for one per core; the result does not depend on it.
+        state: What ``save`` returned on the same data, instead of settings and seed.
+
+    Raises:
+        BatchError: Shapes do not fit, or values are not finite.
+        ConfigError: A setting is outside its range.
+        StateError: The saved state is damaged, or belongs to another data set or version.
+    """
+    def __new__(cls, /, x: NDArray[float32], y: NDArray[float64], settings: str = "{}", *, seed: SupportsIndex = 0, threads: SupportsIndex = 1, state: bytes | None = None) -> TreeSearch: ...
+    @property
+    def best_error(self, /) -> float:
+        """
+        Least mean squared error so far; infinite before the first step.
+        """
+    @property
+    def front(self, /) -> list[Expression]:
+        """
+        The best models by size, smallest first: each is better than all smaller ones.
+        """
+    @property
+    def generation(self, /) -> int:
+        """
+        Generations made so far.
+        """
+    def most_plausible(self, /) -> int | None:
+        """
+        Return the index in ``front`` of the model of least Akaike information criterion.
+        """
+    @property
+    def n_evaluations(self, /) -> int:
+        """
+        Trees measured so far, those of constant tuning included.
+        """
+    def population(self, /) -> tuple[NDArray[float64], NDArray[uint64]]:
+        """
+        Errors and sizes of the last generation: ``(n_trees,)`` float64 and uint64.
+        """
+    def save(self, /) -> bytes:
+        """
+        Return the state as bytes, without the data.
+        """
+    def step(self, /, n: SupportsIndex = 1) -> None:
+        """
+        Make generations; the first is random.
+        """
+    @property
+    def variance(self, /) -> float:
+        """
+        Variance of the targets: the error of the best constant.
+        """
+
+@final
+class Trees:
+    """
+    Expression trees in flat postfix arrays.
+
+    Args:
+        codes: Of every node, tree after tree: index into ``Trees.functions()``, 254 for a constant,
+            255 for a column; ``(n_nodes,)`` uint8.
+        values: Column index, or the bits of a float32 constant; ``(n_nodes,)`` uint32.
+        ends: End of each tree in the arrays; ``(n_trees,)`` int64.
+        n_columns: Number of input columns.
+
+    Raises:
+        BatchError: A tree is not one well-formed expression.
+    """
+    def __new__(cls, /, codes: NDArray[uint8], values: NDArray[uint32], ends: NDArray[int64], n_columns: SupportsIndex) -> Trees: ...
+    @property
+    def codes(self, /) -> NDArray[uint8]:
+        """
+        The codes of all nodes; a copy.
+        """
+    @property
+    def ends(self, /) -> NDArray[int64]:
+        """
+        The ends of the trees; a copy.
+        """
+    def errors(self, /, x: Columns, y: NDArray[float64], *, is_scaled: bool = True, threads: SupportsIndex = 1) -> NDArray[float64]:
+        """
+        Return the mean squared error of every tree, ``(n_trees,)`` float64.
+
+        Args:
+            x: The inputs.
+            y: The targets, ``(n_rows,)`` float64.
+            is_scaled: Whether each tree gets its best slope and intercept.
+            threads: Threads to use, 0 for one per core.
+
+        Raises:
+            BatchError: Shapes do not fit.
+        """
+    def evaluate(self, /, x: Columns, *, threads: SupportsIndex = 1) -> NDArray[float32]:
+        """
+        Return the prediction of every tree for every row, ``(n_trees, n_rows)`` float32.
+
+        Raises:
+            BatchError: The matrix has another number of columns.
+        """
+    @staticmethod
+    def functions() -> list[tuple[str, int]]:
+        """
+        Names and arities of the functions in the order of their codes.
+        """
+    @property
+    def n_nodes(self, /) -> int:
+        """
+        Number of nodes of all trees, leaves included.
+        """
+    @property
+    def n_trees(self, /) -> int:
+        """
+        Number of trees.
+        """
+    @staticmethod
+    def random(n_trees: SupportsIndex, n_columns: SupportsIndex, settings: str, seed: SupportsIndex) -> Trees:
+        """
+        Return random trees, made as the first population of a search.
+
+        Args:
+            n_trees: How many.
+            n_columns: Number of input columns.
+            settings: Settings of `TreeSearch` as a JSON object.
+            seed: Seed of the random streams.
+        """
+    @property
+    def values(self, /) -> NDArray[uint32]:
+        """
+        The values of all nodes; a copy.
+        """
+
 def crowding_distance(objectives: NDArray[float64], ranks: SupportsGetItem[int, SupportsIndex] | None) -> NDArray[float64]:
     """
     Return the crowding distance of every row within its front ``(n,)`` float64.
+    """
+
+def duplicates(rows: Any) -> Any:
+    """
+    Return which rows equal an earlier row exactly.
+
+    Args:
+        rows: ``(n, d)`` float64, float32, int64 or bool; other types are copied to float64.
+
+    Returns:
+        ``(n,)`` bool.
+
+    Raises:
+        BatchError: ``rows`` is not a 2-D array.
     """
 
 def front_indicator(name: str, objectives: NDArray[float64], reference: NDArray[float64]) -> float:

@@ -372,7 +372,8 @@ class SymbolicClassifier(_Symbolic):
             return np.hstack([1.0 - each, each])
         # A value that is not finite says nothing about its row.
         each = np.nan_to_num(each, nan=0.0) + 1e-12
-        return each / each.sum(axis=1, keepdims=True)
+        shares: NDArray[np.float64] = each / each.sum(axis=1, keepdims=True)
+        return shares
 
     def predict(self, x: ArrayLike) -> NDArray[Any]:
         """Return the likeliest class of each row, ``(n_rows,)``; raises as `predict_proba`."""
