@@ -17,6 +17,8 @@ const FIRST_STEP: f64 = 0.1;
 const SOFTER: f64 = 1e4;
 /// A step must gain this share of what the slope promises.
 const ARMIJO: f64 = 1e-4;
+/// One flat gene in so many makes differences blind.
+const BLIND: usize = 4;
 const DAMPING: f64 = 0.2;
 const CUTS_MAX: u32 = 12;
 const FIRST_CUTS_MAX: u32 = 30;
@@ -166,6 +168,10 @@ impl Descent {
                 *slot = slope;
             }
         }
+        if self.h.is_empty() && !is_step && self.is_blind() {
+            self.stage = Stage::Done;
+            return;
+        }
         let gain = self.f - self.fy;
         if is_step {
             self.learn();
@@ -178,6 +184,13 @@ impl Descent {
         } else {
             self.aim();
         }
+    }
+
+    /// Whether many genes change nothing at all: they are rounded inside the objective, or the start
+    /// lies on a plateau. Differences cannot see either.
+    fn is_blind(&self) -> bool {
+        let n_flat = self.gy.iter().filter(|slope| **slope == 0.0).count();
+        n_flat > 0 && BLIND * n_flat >= self.gy.len()
     }
 
     /// Nothing more to gain this way: look more closely, or end.

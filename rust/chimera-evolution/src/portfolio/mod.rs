@@ -1,6 +1,6 @@
 //! A portfolio for small budgets: look at the objective first, then use what suits it.
 //!
-//! Seven rows tell whether the objective is a sum over genes. If so, line searches along all genes at
+//! A few random rows (unless the caller names a start) keep it off plateaus; seven more tell whether the objective is a sum over genes. If so, line searches along all genes at
 //! once ([`coordinates`]); if not, quasi-Newton descent by differences ([`descent`]); both hand over
 //! to covariance matrix adaptation ([`evolution`]), which restarts with growing populations and in
 //! turns with descents from random points. The order follows what wins at 50 to 200 evaluations a
@@ -51,6 +51,9 @@ impl Default for Settings {
 
 /// Tests of separability in the first batch, of three rows each.
 const N_PROBES: usize = 2;
+/// Random rows in the first batch when the caller names no start: a descent from one point alone may
+/// begin on a plateau.
+const N_SCOUTS: usize = 8;
 /// Relative interaction of two halves of the genes below which there is none.
 const INTERACTION: f64 = 1e-9;
 
@@ -140,9 +143,23 @@ fn boxed(u: f64, lower: f64, upper: f64) -> f64 {
 }
 
 impl Auto {
+    /// Rows of the first batch that test for sums over genes.
+    fn n_probed(&self) -> usize {
+        if self.start.len() < 2 { 1 } else { 1 + 3 * N_PROBES }
+    }
+
+    fn n_scouts(&self) -> usize {
+        if self.settings.x0.is_none() { N_SCOUTS } else { 0 }
+    }
+
     /// The start, and for each probe the start moved in one half of the genes, the other, and both.
     fn probe(&self, seed: u64, out: &mut [f64]) {
         let d = self.start.len();
+        let (out, scouts) = out.split_at_mut((self.n_probed() * d).min(out.len()));
+        for (idx, row) in scouts.chunks_exact_mut(d).enumerate() {
+            let mut rng = Stream::new(seed ^ PROBE, 1, idx as u64);
+            row.fill_with(|| rng.uniform());
+        }
         for row in out.chunks_exact_mut(d) {
             row.copy_from_slice(&self.start);
         }
@@ -176,13 +193,14 @@ impl Auto {
 
     /// What comes after the probes.
     fn open(&self, values: &[f64], is_plain: bool) -> Result<Phase> {
-        if is_plain && self.settings.coordinates && Self::is_separable(values) {
+        let probed = values.get(..self.n_probed()).unwrap_or_default();
+        if is_plain && self.settings.coordinates && Self::is_separable(probed) {
             return Ok(Phase::Lines(Coordinates::new(&self.best, self.worth.objective)));
         }
         if is_plain && self.settings.descent {
             return Ok(Phase::Slope(Descent::new(&self.best, self.worth.objective)));
         }
-        Evolution::new(&self.start, self.settings.sigma, self.settings.population_size)
+        Evolution::new(&self.best, self.settings.sigma, self.settings.population_size)
             .map(|swarm| Phase::Swarm(Box::new(swarm)))
     }
 
@@ -248,8 +266,7 @@ impl Algorithm for Auto {
 
     fn batch_size(&self) -> usize {
         match &self.phase {
-            Phase::Probe if self.start.len() < 2 => 1,
-            Phase::Probe => 1 + 3 * N_PROBES,
+            Phase::Probe => self.n_probed() + self.n_scouts(),
             Phase::Lines(lines) => lines.n_rows(),
             Phase::Jump => 1,
             Phase::Slope(descent) => descent.n_rows(),

@@ -37,7 +37,7 @@ fn phase(run: &Run) -> f64 {
 #[test]
 fn sums_over_genes_are_found_and_solved_line_by_line() {
     let mut run = run("{}", 8);
-    drive(&mut run, 7, rastrigin);
+    drive(&mut run, 15, rastrigin);
     assert_eq!(phase(&run), 1.0);
     drive(&mut run, 120 * 8, rastrigin);
     assert!(best(&run) < 1e-8, "{}", best(&run));
@@ -114,4 +114,17 @@ fn settings_outside_their_range_are_refused() {
         let space = Space::real(vec![-1.0; 2], vec![1.0; 2]).unwrap();
         assert!(Run::new("auto", space, settings, 0, Threads::one()).is_err(), "{settings}");
     }
+}
+
+#[test]
+fn genes_that_are_rounded_inside_go_to_the_distribution() {
+    let steps = |x: &[f64]| {
+        let y = [x[0] - 1.0, x[1] + 1.0, x[2].round() - 1.0, x[3].round() + 1.0];
+        y.iter().map(|y| y * y).sum::<f64>() + y.iter().sum::<f64>().powi(2)
+    };
+    let mut run = run("{}", 4);
+    drive(&mut run, 15 + 4, steps);
+    assert_eq!(phase(&run), 4.0);
+    drive(&mut run, 200 * 4, steps);
+    assert!(best(&run) < 1e-6, "{}", best(&run));
 }
