@@ -70,26 +70,29 @@ fn is_present(island: &Island, told: &Rows, inbox: &Rows, migrant: usize) -> boo
 }
 
 /// Puts each island's emigrants into the inboxes of those it sends to; returns how many.
+///
+/// `spans` are first row and number of rows of every island as they were when the batch was asked:
+/// islands that have been told may want another number by now.
 pub fn send(
     islands: &mut [Island],
     settings: &Settings,
     batch: &Batch,
     scores: &Scores<'_>,
-    offsets: &[usize],
+    spans: &[(usize, usize)],
     context: &Context,
 ) -> u64 {
     let n = islands.len();
     let stream = |idx: usize| Stream::new(context.seed ^ STREAM, context.generation, idx as u64);
     let leaving: Vec<Rows> = islands
         .iter()
-        .zip(offsets)
+        .zip(spans)
         .enumerate()
-        .map(|(idx, (island, offset))| {
+        .map(|(idx, (island, (offset, n_rows)))| {
             if settings.policy == Policy::Best && !island.elite.is_empty() {
                 return island.elite.clone();
             }
             let first_id = context.first_id.wrapping_add(*offset as u64);
-            let told = Rows::cut(scores, *offset, island.n_rows(), batch.n_rows(), first_id);
+            let told = Rows::cut(scores, *offset, *n_rows, batch.n_rows(), first_id);
             pick(&told, batch, *offset, settings, &mut stream(idx))
         })
         .collect();

@@ -207,30 +207,31 @@ impl Islands {
         if self.members.len() > 1 { Threads::one() } else { outer.clone() }
     }
 
-    fn offsets(&self) -> Vec<usize> {
+    /// First row and number of rows of every island in the joint batch. Telling may change them.
+    fn spans(&self) -> Vec<(usize, usize)> {
         self.members
             .iter()
             .scan(0, |sum, island| {
-                let offset = *sum;
-                *sum += island.n_rows();
-                Some(offset)
+                let span = (*sum, island.n_rows());
+                *sum += span.1;
+                Some(span)
             })
             .collect()
     }
 }
 
-/// Run `work` on every island with its offset, in parallel when there are several threads.
+/// Run `work` on every island with its span, in parallel when there are several threads.
 fn for_each(
     islands: &mut [Island],
-    offsets: &[usize],
+    spans: &[(usize, usize)],
     threads: &Threads,
-    work: impl Fn(&mut Island, usize) -> Result<()> + Sync + Send,
+    work: impl Fn(&mut Island, (usize, usize)) -> Result<()> + Sync + Send,
 ) -> Result<()> {
     if threads.n() == 1 || islands.len() == 1 {
-        return islands.iter_mut().zip(offsets).try_for_each(|(island, at)| work(island, *at));
+        return islands.iter_mut().zip(spans).try_for_each(|(island, span)| work(island, *span));
     }
     threads.install(|| {
-        islands.par_iter_mut().zip(offsets).try_for_each(|(island, at)| work(island, *at))
+        islands.par_iter_mut().zip(spans).try_for_each(|(island, span)| work(island, *span))
     })
 }
 
@@ -266,11 +267,10 @@ impl Algorithm for Islands {
     }
 
     fn ask(&mut self, _n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
-        let offsets = self.offsets();
+        let spans = self.spans();
         let inner = self.inner_threads(&context.threads);
-        for_each(&mut self.members, &offsets, &context.threads, |island, offset| {
+        for_each(&mut self.members, &spans, &context.threads, |island, (offset, n)| {
             let own = island.context(context, offset, &inner);
-            let n = island.n_rows();
             island.ready();
             island.method.algorithm_mut().ask(n, &own, &mut island.batch)?;
             island.origins.clone_from(&island.batch.origins);
@@ -286,15 +286,14 @@ impl Algorithm for Islands {
     }
 
     fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
-        let offsets = self.offsets();
+        let spans = self.spans();
         let inner = self.inner_threads(&context.threads);
         let policy = self.settings.policy;
         let n_elite = if policy == Policy::Best { self.settings.n_migrants } else { 0 };
         let n_all = self.batch_size();
         let keeps = self.settings.migration_every > 0;
-        for_each(&mut self.members, &offsets, &context.threads, |island, offset| {
+        for_each(&mut self.members, &spans, &context.threads, |island, (offset, n)| {
             let own = island.context(context, offset, &inner);
-            let n = island.n_rows();
             island.ready();
             for (to, from) in island.batch.genomes.iter_mut().zip(&batch.genomes) {
                 rows::slice(to, from, offset, n);
@@ -309,14 +308,8 @@ impl Algorithm for Islands {
         })?;
         let every = self.settings.migration_every;
         if every > 0 && (context.generation + 1).is_multiple_of(every) && self.members.len() > 1 {
-            self.n_migrated += migration::send(
-                &mut self.members,
-                &self.settings,
-                batch,
-                scores,
-                &offsets,
-                context,
-            );
+            self.n_migrated +=
+                migration::send(&mut self.members, &self.settings, batch, scores, &spans, context);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@ use chimera_rng::Stream;
 
 use super::topology::{Topology, sources};
 use crate::algorithm::Scores;
+use crate::method::Method;
 use crate::run::Run;
 use crate::space::Space;
 use crate::threads::Threads;
@@ -174,4 +175,86 @@ fn what_does_not_fit_is_refused() {
     begun.ask(None).unwrap();
     let settings = format!("{{\"states\": [\"{}\"]}}", hex(&begun.save().unwrap()));
     assert!(refuse(&settings).contains("not begun"));
+}
+
+fn start_methods(methods: &[(&str, &str)], extra: &str) -> Run {
+    let states: Vec<_> = methods
+        .iter()
+        .zip(0..)
+        .map(|((name, settings), seed)| {
+            let run = Run::new(name, space(), settings, seed, Threads::one()).unwrap();
+            format!("\"{}\"", hex(&run.save().unwrap()))
+        })
+        .collect();
+    let settings = format!("{{\"states\": [{}]{extra}}}", states.join(","));
+    Run::new("islands", space(), &settings, 7, Threads::one()).unwrap()
+}
+
+/// Whether every inbox holds genomes and objectives of the rows its identities name; returns how
+/// often the batch size was another one, plus one.
+fn check_arrivals(run: &mut Run, n_steps: usize) -> usize {
+    let mut sizes = Vec::new();
+    for _ in 0..n_steps {
+        run.ask(None).unwrap();
+        let algorithm = run.method().algorithm();
+        sizes.push(algorithm.batch_size());
+        let n_objectives = algorithm.n_objectives();
+        let genes = run.batch().genomes[0].as_f64().unwrap().clone();
+        let objectives: Vec<f64> = genes
+            .rows()
+            .flat_map(|row| {
+                let at = |x: f64| row.iter().map(|gene| (gene - x).powi(2)).sum::<f64>();
+                [at(0.0), at(0.5)].into_iter().take(n_objectives)
+            })
+            .collect();
+        let first_id = run.n_asked() - genes.n_rows() as u64;
+        run.tell(None, &Scores { objectives: &objectives, ..Scores::default() }).unwrap();
+        let Method::Islands(islands) = run.method() else { panic!("islands") };
+        for island in &islands.members {
+            let inbox = &island.inbox;
+            for (place, id) in inbox.ids.iter().enumerate() {
+                let Some(row) = id.checked_sub(first_id) else { continue };
+                let row = usize::try_from(row).unwrap();
+                assert!(row < genes.n_rows());
+                assert_eq!(inbox.genomes[0].as_f64().unwrap().row(place), genes.row(row));
+                let told = &objectives[row * n_objectives..(row + 1) * n_objectives];
+                assert_eq!(inbox.objectives_of(place), told);
+            }
+        }
+    }
+    sizes.dedup();
+    sizes.len()
+}
+
+#[test]
+fn migrants_are_whole_rows_when_batch_sizes_change() {
+    let ipop = r#"{"restarts": "ipop", "population_size": 4, "tol_fun": 1e-2}"#;
+    let methods = [("cmaes", ipop), ("auto", "{}"), ("random_search", r#"{"batch_size": 5}"#)];
+    for policy in ["best", "random"] {
+        let extra = format!(
+            r#", "migration_every": 1, "n_migrants": 4, "topology": "full", "policy": "{policy}""#
+        );
+        let mut run = start_methods(&methods, &extra);
+        assert!(check_arrivals(&mut run, 120) > 2, "{policy}");
+    }
+}
+
+#[test]
+fn migrants_are_whole_rows_after_the_first_batch_of_sms_emoa() {
+    let sms = ("sms_emoa", r#"{"population_size": 12, "n_objectives": 2, "offspring": 3}"#);
+    let nsga = ("nsga2", r#"{"population_size": 8, "n_objectives": 2}"#);
+    for policy in ["best", "random"] {
+        let extra = format!(r#", "migration_every": 1, "n_migrants": 12, "policy": "{policy}""#);
+        let mut run = start_methods(&[sms, nsga, sms], &extra);
+        run.ask(None).unwrap();
+        assert_eq!(run.batch().n_rows(), 32);
+        let mut run = start_methods(&[sms, nsga, sms], &extra);
+        assert_eq!(check_arrivals(&mut run, 10), 2);
+        if policy == "random" {
+            let mut run = start_methods(&[sms, nsga], &extra);
+            check_arrivals(&mut run, 1);
+            let Method::Islands(islands) = run.method() else { panic!("islands") };
+            assert_eq!(islands.members[1].inbox.len(), 12);
+        }
+    }
 }
