@@ -46,7 +46,8 @@ pub enum Policy {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Saved states ([`Run::save`], in hexadecimal) of searches that have not begun, one an island.
+    /// Saved states ([`Run::save`], in hexadecimal) of searches that have not begun, one an island;
+    /// none of them islands again.
     pub states: Vec<String>,
     /// Who sends to whom.
     #[serde(default)]
@@ -112,6 +113,10 @@ fn read_method<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Method, D::Error> {
     let (name, bytes): (String, Vec<u8>) = Deserialize::deserialize(deserializer)?;
+    // Before reading any further: nested islands could be as deep as the bytes are long.
+    if name == "islands" {
+        return Err(serde::de::Error::custom("islands inside islands"));
+    }
     Method::from_bytes(&name, &bytes).map_err(serde::de::Error::custom)
 }
 
@@ -134,6 +139,9 @@ impl Island {
             return Err(Error::setting(name, "a search that has not begun", "one under way"));
         }
         let (method, seed) = run.into_method();
+        if matches!(method, Method::Islands(_)) {
+            return Err(Error::setting(name, "a search other than islands", "islands"));
+        }
         if method.algorithm().space() != space {
             return Err(Error::setting(name, "a search of the same space", "another space"));
         }

@@ -1,7 +1,10 @@
 use chimera_rng::Stream;
 
+use super::rows::Rows;
 use super::topology::{Topology, sources};
-use crate::algorithm::Scores;
+use super::{Island, Islands, Settings};
+use crate::algorithm::{Batch, Origins, Scores};
+use crate::error::Error;
 use crate::method::Method;
 use crate::run::Run;
 use crate::space::Space;
@@ -256,5 +259,37 @@ fn migrants_are_whole_rows_after_the_first_batch_of_sms_emoa() {
             let Method::Islands(islands) = run.method() else { panic!("islands") };
             assert_eq!(islands.members[1].inbox.len(), 12);
         }
+    }
+}
+
+#[test]
+fn islands_inside_islands_are_refused() {
+    let inner = start(&[4], "", 1);
+    let state = hex(&inner.save().unwrap());
+    let settings = format!("{{\"states\": [\"{state}\"]}}");
+    let error = Run::new("islands", space(), &settings, 7, Threads::one()).unwrap_err();
+    assert!(matches!(error, Error::Setting { .. }));
+    assert!(error.to_string().contains("other than islands"));
+
+    let (mut method, _) = inner.into_method();
+    assert!(Method::from_bytes("islands", &method.to_bytes().unwrap()).is_ok());
+    for _ in 0..3 {
+        let outer = Islands {
+            space: space(),
+            settings: Settings::default(),
+            members: vec![Island {
+                method,
+                seed: 0,
+                origins: Origins::default(),
+                elite: Rows::default(),
+                inbox: Rows::default(),
+                received: Vec::new(),
+                batch: Batch::default(),
+            }],
+            n_migrated: 0,
+        };
+        method = Method::Islands(Box::new(outer));
+        let error = Method::from_bytes("islands", &method.to_bytes().unwrap()).unwrap_err();
+        assert!(matches!(error, Error::State { .. }));
     }
 }
