@@ -37,6 +37,17 @@ impl Front {
         self.models.splice(start..start + n_beaten, [model]);
     }
 
+    /// Whether every model is one whole tree of `n_columns` columns, and larger ones have less error.
+    pub fn is_whole(&self, n_columns: usize) -> bool {
+        let falls = |pair: &[Model]| match pair {
+            [a, b] => a.n_nodes() < b.n_nodes() && a.fit().error > b.fit().error,
+            _ => false,
+        };
+        self.models.iter().all(|model| {
+            model.n_columns() == n_columns && model.is_whole() && model.fit().error.is_finite()
+        }) && self.models.windows(2).all(falls)
+    }
+
     /// The model of least error.
     pub fn most_accurate(&self) -> Option<usize> {
         self.models.len().checked_sub(1)

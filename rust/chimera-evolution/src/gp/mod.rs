@@ -12,6 +12,7 @@ pub mod machine;
 pub mod math;
 pub mod model;
 pub mod print;
+mod sealed;
 pub mod search;
 pub mod select;
 pub mod settings;

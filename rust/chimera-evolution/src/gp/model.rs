@@ -7,9 +7,10 @@ use super::fitness::Fit;
 use super::forest::{Forest, Tree};
 use super::machine::Machine;
 use super::print;
+use super::sealed;
 use crate::error::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"chimgpm\x01";
+const MAGIC: &[u8; 8] = b"chimgpm\x02";
 
 /// `slope * tree + intercept` over the columns of a matrix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,16 +94,17 @@ impl Model {
         simple.tree(0).map(|tree| print::source(tree, slope, intercept)).unwrap_or_default()
     }
 
-    /// The model as bytes.
+    /// Whether it holds one well-formed tree.
+    pub fn is_whole(&self) -> bool {
+        self.forest.n_trees() == 1 && self.forest.check(self.n_columns).is_ok()
+    }
+
+    /// The model as bytes: magic, checksum, crate version, content.
     ///
     /// # Errors
     /// Never, unless memory runs out.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut out = MAGIC.to_vec();
-        let body = postcard::to_stdvec(self)
-            .map_err(|error| Error::State { reason: error.to_string() })?;
-        out.extend_from_slice(&body);
-        Ok(out)
+        sealed::seal(MAGIC, self)
     }
 
     /// What [`Model::to_bytes`] wrote.
@@ -110,13 +112,8 @@ impl Model {
     /// # Errors
     /// The bytes are damaged or of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let body = bytes
-            .strip_prefix(MAGIC)
-            .ok_or_else(|| Error::State { reason: "not a model of this version".into() })?;
-        let model: Self = postcard::from_bytes(body)
-            .map_err(|error| Error::State { reason: error.to_string() })?;
-        let is_whole = model.forest.check(model.n_columns).is_ok() && model.forest.n_trees() == 1;
-        if is_whole {
+        let model: Self = sealed::open(MAGIC, bytes)?;
+        if model.is_whole() {
             Ok(model)
         } else {
             Err(Error::State { reason: "its tree is damaged".into() })

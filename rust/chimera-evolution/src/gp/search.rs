@@ -14,6 +14,7 @@ use super::fitness::{Fit, Target};
 use super::forest::Forest;
 use super::front::Front;
 use super::machine::Machine;
+use super::sealed;
 use super::select::{self, Cases, Pool};
 use super::settings::{Selection, Settings};
 use super::tune::{Problem, Tuner};
@@ -21,7 +22,7 @@ use super::variation::{Operator, Variation};
 use crate::error::{Error, Result};
 use crate::threads::Threads;
 
-const MAGIC: &[u8; 8] = b"chimgps\x01";
+const MAGIC: &[u8; 8] = b"chimgps\x02";
 /// Children of a group.
 const GROUP: usize = 32;
 /// Index of the stream that draws the cases of a generation, far from the children's.
@@ -335,16 +336,12 @@ impl Search {
         }
     }
 
-    /// The state as bytes, without the data set.
+    /// The state as bytes, without the data set: magic, checksum, crate version, content.
     ///
     /// # Errors
     /// Never, unless memory runs out.
     pub fn save(&self) -> Result<Vec<u8>> {
-        let body = postcard::to_stdvec(&self.state)
-            .map_err(|error| Error::State { reason: error.to_string() })?;
-        let mut out = MAGIC.to_vec();
-        out.extend_from_slice(&body);
-        Ok(out)
+        sealed::seal(MAGIC, &self.state)
     }
 
     /// Goes on from saved bytes on the same data set.
@@ -359,15 +356,14 @@ impl Search {
         threads: Threads,
     ) -> Result<Self> {
         let unreadable = |reason: &str| Error::State { reason: reason.to_owned() };
-        let body = bytes.strip_prefix(MAGIC).ok_or_else(|| unreadable("not of this version"))?;
-        let state: State =
-            postcard::from_bytes(body).map_err(|error| unreadable(&error.to_string()))?;
+        let state: State = sealed::open(MAGIC, bytes)?;
         if state.fingerprint != fingerprint(&x, y) {
             return Err(unreadable("it belongs to another data set"));
         }
         let is_whole = state.population.check(n_columns).is_ok()
             && state.population.n_trees() == state.fits.len()
-            && (state.generation == 0 || state.fits.len() == state.settings.population_size);
+            && (state.generation == 0 || state.fits.len() == state.settings.population_size)
+            && state.front.is_whole(n_columns);
         if !is_whole {
             return Err(unreadable("its trees are damaged"));
         }

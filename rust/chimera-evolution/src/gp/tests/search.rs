@@ -3,8 +3,9 @@
 use chimera_rng::Stream;
 
 use crate::Threads;
+use crate::error::Error;
 use crate::gp::{
-    Data, Function, Machine, Model, Search, Selection, Settings, Target, fitness, print,
+    Data, Front, Function, Machine, Model, Search, Selection, Settings, Target, fitness, print,
 };
 
 type Benchmark = (&'static str, fn(&[f64]) -> f64, usize, f64, f64);
@@ -209,4 +210,43 @@ fn wrong_settings_and_states_are_refused() {
     y[0] += 1.0;
     assert!(Search::load(&bytes, x, 2, &y, threads()).is_err());
     assert!(Model::from_bytes(&bytes).is_err());
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_refused() {
+    let settings =
+        Settings { population_size: 10, tournament_size: 2, n_elites: 1, ..Settings::default() };
+    let mut search = search(settings, 1);
+    search.step();
+    search.step();
+    let (x, y) = sample(BENCHMARKS[4], 300, 1);
+    let load = |bytes: &[u8]| Search::load(bytes, x.clone(), 2, &y, Threads::one());
+    let is_state = |error: Error| matches!(error, Error::State { .. });
+    let mut bytes = search.save().unwrap();
+    let mut model = search.front().models()[0].to_bytes().unwrap();
+    assert!(load(&bytes).is_ok() && Model::from_bytes(&model).is_ok());
+    for idx in 0..bytes.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            bytes[idx] ^= flip;
+            assert!(is_state(load(&bytes).unwrap_err()), "byte {idx}");
+            bytes[idx] ^= flip;
+        }
+    }
+    for idx in 0..model.len() {
+        model[idx] ^= 0x40;
+        assert!(is_state(Model::from_bytes(&model).unwrap_err()), "byte {idx}");
+        model[idx] ^= 0x40;
+    }
+    for end in 0..bytes.len() {
+        assert!(is_state(load(&bytes[..end]).unwrap_err()));
+    }
+}
+
+#[test]
+fn a_front_must_be_whole() {
+    let mut search = search(Settings { population_size: 50, ..Settings::default() }, 1);
+    search.step();
+    assert!(search.front().is_whole(2));
+    assert!(!search.front().is_whole(1));
+    assert!(Front::default().is_whole(2));
 }
