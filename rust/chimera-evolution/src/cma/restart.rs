@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Key of the streams that restarts draw from, apart from every generation's.
 const STEP: u64 = u64::MAX;
 
+/// Most rows of a generation that doubling leads to; a first population above it stays as it is.
+pub const POPULATION_MAX: usize = 1_000_000;
+
 /// What happens when a strategy stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +79,12 @@ impl Schedule {
         self.n_restarts
     }
 
+    /// Rows of a generation of the present large run.
+    fn large(&self) -> usize {
+        let first = self.population_size;
+        first.saturating_mul(1 << self.n_large.min(20)).min(POPULATION_MAX.max(first))
+    }
+
     /// The next run, after one that stopped; none when there is no more.
     #[expect(
         clippy::cast_possible_truncation,
@@ -97,11 +106,10 @@ impl Schedule {
         self.is_small = self.kind == Restarts::Bipop
             && self.n_large > 0
             && self.evaluations_small < self.evaluations_large;
-        let first = self.population_size;
         if self.is_small {
-            let most = first << self.n_large;
+            let first = self.population_size;
             let draw = stream.uniform();
-            let ratio = most as f64 / (2.0 * first as f64);
+            let ratio = (self.large() as f64 / (2.0 * first as f64)).max(1.0);
             let size = first as f64 * ratio.powf(draw * draw);
             let sigma_factor = 10f64.powf(-2.0 * stream.uniform());
             self.limit = self.evaluations_large / 2;
@@ -109,7 +117,7 @@ impl Schedule {
         } else {
             self.n_large = (self.n_large + 1).min(20);
             self.limit = u64::MAX;
-            Some(Start { population_size: first << self.n_large, sigma_factor: 1.0, stream })
+            Some(Start { population_size: self.large(), sigma_factor: 1.0, stream })
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::full::Factor;
 use super::kernel::{TILE_ROWS, padded};
+use super::restart::{POPULATION_MAX, Restarts, Schedule};
 use super::{Covariance, Options, Parameters, Strategy, Transform, eigen};
 use crate::{Run, Scores, Space, Threads};
 
@@ -326,4 +327,23 @@ fn a_strategy_learns_from_any_number_of_parents() {
     assert!(sphere(strategy.mean()) < 1e-12);
     let scales = Options { covariance: Covariance::Separable, ..Options::default() };
     assert!(Strategy::new(&[0.0; 2], 1.0, &[1.0, f64::NAN], scales).is_err());
+}
+
+#[test]
+fn doubling_ends_at_the_largest_population() {
+    for kind in [Restarts::Ipop, Restarts::Bipop] {
+        for first in [7, 300_000, POPULATION_MAX, 2_000_000] {
+            let most = first.max(POPULATION_MAX);
+            let mut schedule = Schedule::new(kind, 200, first);
+            let mut largest = 0;
+            for _ in 0..200 {
+                schedule.spend(1000);
+                let size = schedule.next(1).unwrap().population_size;
+                assert!((first..=most).contains(&size), "{kind:?} {first} {size}");
+                largest = largest.max(size);
+            }
+            assert_eq!(largest, most);
+            assert!(schedule.next(1).is_none());
+        }
+    }
 }
