@@ -23,6 +23,9 @@ from chimera.errors import ConfigError, StateError
 from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds, Space, to_space
 
+_DTYPES = {"f64": "float64", "f32": "float32", "boolean": "bool"} | dict.fromkeys(
+    ("integer", "category", "permutation"), "int64"
+)
 _DIRECTIONS = {"minimize": False, "maximize": True}
 
 # Where the class of each native method lives: `load` imports no more than it needs.
@@ -142,7 +145,12 @@ class Algorithm(Run):
             for name in ("objectives", "violations", "descriptors", "ids")
             if holdings[name].size
         }
-        return Population(holdings["genomes"], **kept)
+        genomes = holdings["genomes"]
+        if isinstance(genomes, dict) and not genomes:
+            # No row yet: arrays of none, with the names and types of the blocks.
+            empty = {b.name: np.zeros((0, b.n_genes), _DTYPES[b.kind]) for b in self.space.blocks}
+            genomes = empty if len(empty) > 1 else next(iter(empty.values()))
+        return Population(genomes, **kept)
 
     @property
     def space(self) -> Space:

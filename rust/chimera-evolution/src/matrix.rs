@@ -21,7 +21,11 @@ impl<T: Copy + Default> Matrix<T> {
     /// A matrix of zeros.
     #[must_use]
     pub fn new(n_rows: usize, n_columns: usize) -> Self {
-        Self { data: Arc::new(vec![T::default(); n_rows * n_columns]), n_rows, n_columns }
+        Self {
+            data: Arc::new(vec![T::default(); n_rows.saturating_mul(n_columns)]),
+            n_rows,
+            n_columns,
+        }
     }
 
     /// Takes over row-major values.
@@ -29,7 +33,7 @@ impl<T: Copy + Default> Matrix<T> {
     /// # Errors
     /// The number of values is not `n_rows * n_columns`.
     pub fn from_vec(values: Vec<T>, n_rows: usize, n_columns: usize) -> Result<Self> {
-        if values.len() != n_rows * n_columns {
+        if n_rows.checked_mul(n_columns) != Some(values.len()) {
             return Err(Error::batch(
                 "values",
                 format!("{n_rows} x {n_columns} of them"),
@@ -75,7 +79,7 @@ impl<T: Copy + Default> Matrix<T> {
     /// Gives the matrix another shape and all its values for writing. Their contents are
     /// unspecified. Memory is reused while nobody else holds it.
     pub fn reset(&mut self, n_rows: usize, n_columns: usize) -> &mut [T] {
-        let len = n_rows * n_columns;
+        let len = n_rows.saturating_mul(n_columns);
         self.n_rows = n_rows;
         self.n_columns = n_columns;
         if Arc::get_mut(&mut self.data).is_none() {

@@ -55,15 +55,6 @@ pub fn fill_space(space: &Space, n_rows: usize, context: &Context, columns: &mut
     }
 }
 
-/// A bound as a 32-bit float that does not lie outside it; `inward` steps to the next one inside.
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this deals with")]
-fn inside(bound: f64, inward: impl Fn(f32) -> f32) -> f32 {
-    let rounded = bound as f32;
-    let stepped = inward(rounded);
-    let is_outside = (f64::from(stepped) - f64::from(rounded)) * (bound - f64::from(rounded)) > 0.0;
-    if is_outside { stepped } else { rounded }
-}
-
 /// Fill one column with uniform samples of its block, one random stream a row.
 fn fill_uniform(block: &Block, n_rows: usize, context: &Context, column: &mut Column) {
     let n = block.n_genes();
@@ -85,9 +76,9 @@ fn fill_uniform(block: &Block, n_rows: usize, context: &Context, column: &mut Co
             for (row, genes) in matrix.reset(n_rows, n).chunks_exact_mut(n.max(1)).enumerate() {
                 let mut rng = stream(row);
                 for (gene, (lower, upper)) in genes.iter_mut().zip(bounds()) {
+                    // Bounds of 32-bit blocks are 32-bit numbers themselves.
                     let value = (lower + (upper - lower) * rng.uniform()) as f32;
-                    // Rounding to 32 bits must not step over a bound.
-                    *gene = value.clamp(inside(lower, f32::next_up), inside(upper, f32::next_down));
+                    *gene = value.clamp(lower as f32, upper as f32);
                 }
             }
         }

@@ -9,6 +9,9 @@ use crate::method::Method;
 use crate::space::Space;
 use crate::threads::Threads;
 
+/// Most genes of one batch: 2^31, or 16 GiB of doubles.
+pub const BATCH_VALUES_MAX: usize = 1 << 31;
+
 const MAGIC: &[u8; 8] = b"chimevo\x01";
 
 /// The best row of a run: least violation first, then least objective.
@@ -114,6 +117,11 @@ impl Run {
             };
             return Err(Error::batch("n", expected, n_rows));
         }
+        let n_values = n_rows.checked_mul(algorithm.space().n_genes());
+        if n_values.is_none_or(|n_values| n_values > BATCH_VALUES_MAX) {
+            let expected = format!("at most {BATCH_VALUES_MAX} genes in all rows");
+            return Err(Error::batch("n", expected, n_rows));
+        }
         if self.progress.is_pending
             && !algorithm.is_steady()
             && self.progress.batch.n_rows() == n_rows
@@ -121,8 +129,15 @@ impl Run {
             return Ok(&self.progress.batch);
         }
         self.recycle();
+        // Until the method has filled the batch there is nothing to tell.
+        let was_pending = std::mem::replace(&mut self.progress.is_pending, false);
         let context = self.context(self.progress.n_asked);
-        self.method.algorithm_mut().ask(n_rows, &context, &mut self.progress.batch)?;
+        if let Err(error) =
+            self.method.algorithm_mut().ask(n_rows, &context, &mut self.progress.batch)
+        {
+            self.progress.is_pending = was_pending && self.method.algorithm().is_steady();
+            return Err(error);
+        }
         self.progress.first_id = self.progress.n_asked;
         self.progress.n_asked += n_rows as u64;
         self.progress.is_pending = true;

@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::column::{Column, Type};
 use crate::error::{Error, Result};
 
+/// Largest finite bound of 64-bit floats: squares and sums of widths stay finite.
+const BOUND_MAX: f64 = 1e150;
+/// Largest finite bound of 32-bit floats: widths stay finite in 32 bits.
+const BOUND_F32_MAX: f64 = 1e37;
+/// Largest bound of integers: bounds travel as doubles and stay exact.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// What the genes of a block mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,8 +115,19 @@ impl Space {
         }
         let mut out: Vec<Block> = Vec::with_capacity(blocks.len());
         for (name, kind, lower, upper) in blocks {
-            let block = Block { kind: Kind::parse(&kind)?, name, lower, upper };
+            let mut block = Block { kind: Kind::parse(&kind)?, name, lower, upper };
             check(&block)?;
+            if block.kind == Kind::F32 {
+                // The nearest 32-bit numbers, so that a bound is a gene's value exactly.
+                for bound in block.lower.iter_mut().chain(&mut block.upper) {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "rounds to the gene's type"
+                    )]
+                    let rounded = *bound as f32;
+                    *bound = f64::from(rounded);
+                }
+            }
             if out.iter().any(|other| other.name == block.name) {
                 return Err(Error::setting("space", "blocks of different names", block.name));
             }
@@ -208,18 +226,29 @@ fn check(block: &Block) -> Result<()> {
     for (idx, (lower, upper)) in block.lower.iter().zip(&block.upper).enumerate() {
         let usable = match block.kind {
             Kind::F64 | Kind::F32 => {
-                lower <= upper && *lower < f64::INFINITY && *upper > f64::NEG_INFINITY
+                let most = if block.kind == Kind::F32 { BOUND_F32_MAX } else { BOUND_MAX };
+                let fits = |bound: f64| bound.is_infinite() || bound.abs() <= most;
+                lower <= upper
+                    && *lower < f64::INFINITY
+                    && *upper > f64::NEG_INFINITY
+                    && fits(*lower)
+                    && fits(*upper)
             }
             Kind::Integer | Kind::Category => {
-                lower <= upper && lower.fract() == 0.0 && upper.fract() == 0.0
+                lower <= upper
+                    && lower.fract() == 0.0
+                    && upper.fract() == 0.0
+                    && lower.abs().max(upper.abs()) <= WHOLE_MAX
             }
             Kind::Boolean | Kind::Permutation => true,
         };
         if !usable {
-            let expected = if matches!(block.kind, Kind::Integer | Kind::Category) {
-                "whole finite numbers with lower <= upper"
-            } else {
-                "lower <= upper"
+            let expected = match block.kind {
+                Kind::Integer | Kind::Category => {
+                    "whole finite numbers of at most 2^53 with lower <= upper".to_owned()
+                }
+                Kind::F32 => format!("lower <= upper, at most {BOUND_F32_MAX:e} from 0"),
+                _ => format!("lower <= upper, at most {BOUND_MAX:e} from 0"),
             };
             return Err(Error::setting(
                 name,

@@ -146,19 +146,13 @@ impl Archive {
         py: Python<'py>,
         descriptors: &Bound<'py, PyAny>,
     ) -> Outcome<Bound<'py, PyArray1<u32>>> {
-        fn locate<T: Float>(
-            archive: &core::Archive<T>,
-            descriptors: &Bound<'_, PyAny>,
-            threads: &Threads,
-        ) -> Outcome<Vec<u32>> {
-            let descriptors = convert::<T>("descriptors", descriptors, T::NAME)?;
-            rows("descriptors", &descriptors, archive.elites().n_descriptors())?;
-            let mut cells = Vec::new();
-            archive.check_descriptors(slice(&descriptors)?, &[])?;
-            archive.locate(slice(&descriptors)?, threads, &mut cells);
-            Ok(cells)
-        }
-        let cells = each!(&*self.lock(), archive => locate(archive, descriptors, &self.threads)?);
+        // The lock is taken after the conversion, which may run Python.
+        let is_narrow = matches!(&*self.lock(), Typed::Narrow(_));
+        let cells = if is_narrow {
+            self.locate::<f32>(py, descriptors)?
+        } else {
+            self.locate::<f64>(py, descriptors)?
+        };
         Ok(PyArray1::from_vec(py, cells))
     }
 
@@ -318,6 +312,25 @@ impl Archive {
 impl Archive {
     fn lock(&self) -> MutexGuard<'_, Typed> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn locate<T: Float>(
+        &self,
+        py: Python<'_>,
+        descriptors: &Bound<'_, PyAny>,
+    ) -> Outcome<Vec<u32>> {
+        let n_descriptors = each!(&*self.lock(), archive => archive.elites().n_descriptors());
+        let descriptors = convert::<T>("descriptors", descriptors, T::NAME)?;
+        rows("descriptors", &descriptors, n_descriptors)?;
+        let values = slice(&descriptors)?;
+        py.detach(|| {
+            let mut cells = Vec::new();
+            if let Some(archive) = T::of(&mut self.lock()) {
+                archive.check_descriptors(values, &[])?;
+                archive.locate(values, &self.threads, &mut cells);
+            }
+            Ok(cells)
+        })
     }
 
     fn add<T: Float>(

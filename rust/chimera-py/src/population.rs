@@ -4,8 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chimera_evolution::{self as core, Column, Matrix, Scores, Space, Threads, Type};
 use numpy::{
-    Element, PyArrayDyn, PyArrayMethods, PyReadonlyArray2, PyReadonlyArrayDyn,
-    PyUntypedArrayMethods,
+    Element, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -138,7 +137,7 @@ impl Run {
         failed: Option<&Bound<'_, PyAny>>,
     ) -> Outcome<()> {
         self.lock().ensure_asked()?;
-        let genomes = self.take_in(batch)?;
+        let (n_asked, genomes) = self.take_in(batch)?;
         let n_rows = match &genomes {
             Some(columns) => columns.first().map_or(0, Column::n_rows),
             None => self.lock().batch().n_rows(),
@@ -155,7 +154,15 @@ impl Run {
             cases: cases.as_ref().map_or(Ok(&[][..]), Values::as_slice)?,
             failed: failed.as_ref().map_or(Ok(&[][..]), Values::as_slice)?,
         };
-        py.detach(|| self.lock().tell(genomes, &scores))?;
+        py.detach(|| {
+            let mut run = self.lock();
+            if run.n_asked() != n_asked {
+                return Err(core::Error::Order(
+                    "tell: expected the batch that was asked last; another thread asked meanwhile",
+                ));
+            }
+            run.tell(genomes, &scores)
+        })?;
         Ok(())
     }
 
@@ -328,19 +335,20 @@ impl Run {
 }
 
 impl Run {
-    /// Genomes from outside; none when they are the batch that was asked.
-    fn take_in(&self, batch: &Bound<'_, PyAny>) -> Outcome<Option<Vec<Column>>> {
-        let (asked, space) = {
+    /// How many rows were asked so far, and genomes from outside: none when they are the batch that
+    /// was asked last.
+    fn take_in(&self, batch: &Bound<'_, PyAny>) -> Outcome<(u64, Option<Vec<Column>>)> {
+        let (n_asked, asked, space) = {
             let run = self.lock();
             let genomes = &run.batch().genomes;
             // The common case first: the very array that was asked.
             if genomes.len() == 1 && is_view_of(batch, genomes.first()) {
-                return Ok(None);
+                return Ok((run.n_asked(), None));
             }
-            (genomes.clone(), run.method().algorithm().space().clone())
+            (run.n_asked(), genomes.clone(), run.method().algorithm().space().clone())
         };
         if let [block] = space.blocks() {
-            return Ok(Some(vec![read(batch, block.kind.dtype())?]));
+            return Ok((n_asked, Some(vec![read(batch, block.kind.dtype())?])));
         }
         let parts = batch.cast::<PyDict>().map_err(|_| {
             Failure::Search(core::Error::batch(
@@ -362,18 +370,18 @@ impl Run {
             is_asked &= is_view_of(&part, Some(column));
             columns.push(if is_asked { column.clone() } else { read(&part, block.kind.dtype())? });
         }
-        Ok((!is_asked).then_some(columns))
+        Ok((n_asked, (!is_asked).then_some(columns)))
     }
 }
 
 /// Whether an array is the view that was handed out of a column.
 fn is_view_of(array: &Bound<'_, PyAny>, column: Option<&Column>) -> bool {
     fn same<T: Element + Copy + Default>(array: &Bound<'_, PyAny>, matrix: &Matrix<T>) -> bool {
-        array.extract::<PyReadonlyArray2<'_, T>>().is_ok_and(|array| {
-            array.as_slice().is_ok_and(|values| {
-                std::ptr::eq(values.as_ptr(), matrix.as_slice().as_ptr())
-                    && values.len() == matrix.as_slice().len()
-            })
+        // Pointers only: an array from outside may hold bytes that are no values of its type.
+        array.cast::<PyArray2<T>>().is_ok_and(|array| {
+            array.is_c_contiguous()
+                && array.shape() == [matrix.n_rows(), matrix.n_columns()]
+                && std::ptr::eq(array.data().cast_const(), matrix.as_slice().as_ptr())
         })
     }
     match column {
@@ -410,15 +418,20 @@ fn read(array: &Bound<'_, PyAny>, dtype: Type) -> Outcome<Column> {
     })
 }
 
-/// Borrows an array of `dtype` in C order, converting what is not.
+/// Borrows an array of `dtype` in C order, converting what is not. Booleans are always copied: an
+/// array from outside may hold bytes other than 0 and 1, which Rust must never see as `bool`.
 pub(crate) fn convert<'py, T: Element>(
     name: &'static str,
     array: &Bound<'py, PyAny>,
     dtype: &str,
 ) -> Outcome<PyReadonlyArrayDyn<'py, T>> {
     static AS_CONTIGUOUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static EQUAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static NOT_EQUAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let is_bool = dtype == "bool";
     if let Ok(array) = array.cast::<PyArrayDyn<T>>()
         && array.is_c_contiguous()
+        && !is_bool
     {
         return array.try_readonly().map_err(|error| Failure::Argument(error.to_string()));
     }
@@ -427,7 +440,17 @@ pub(crate) fn convert<'py, T: Element>(
     let refused = |what: &dyn std::fmt::Display| {
         Failure::Search(core::Error::batch(name, format!("an array of {dtype}"), what))
     };
-    let converted = convert.call1((array, dtype, "C")).map_err(|error| refused(&error))?;
+    let mut converted = convert.call1((array, dtype, "C")).map_err(|error| refused(&error))?;
+    if matches!(dtype, "int64" | "bool") {
+        let is_same = EQUAL.import(py, "numpy", "array_equal")?.call1((array, &converted))?;
+        if !is_same.is_truthy()? {
+            return Err(refused(&"other values"));
+        }
+    }
+    if is_bool {
+        let bytes = converted.call_method1("view", ("uint8",))?;
+        converted = NOT_EQUAL.import(py, "numpy", "not_equal")?.call1((bytes, 0))?;
+    }
     let converted =
         converted.cast_into::<PyArrayDyn<T>>().map_err(|_| refused(&array.get_type()))?;
     converted.try_readonly().map_err(|error| Failure::Argument(error.to_string()))

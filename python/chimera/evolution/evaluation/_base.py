@@ -128,7 +128,10 @@ class CallTimeoutError(Exception):
 
 def describe(error: BaseException) -> str:
     """Name an exception's class and message in one line."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 -- an objective's exception may be broken itself
+        text = "no message"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -277,6 +277,10 @@ impl Settings {
         finite("mutation_eta", self.mutation_eta, 0.0)?;
         finite("blend_alpha", self.blend_alpha, 0.0)?;
         finite("creep_step", self.creep_step, 1.0)?;
+        // Beyond 2^53 steps are no longer whole, and their law degenerates.
+        if self.creep_step > 9e15 {
+            return Err(Error::setting("creep_step", "at most 9e15", self.creep_step));
+        }
         if !(self.mutation_sigma > 0.0 && self.mutation_sigma <= 1.0) {
             return Err(Error::setting("mutation_sigma", "in (0, 1]", self.mutation_sigma));
         }

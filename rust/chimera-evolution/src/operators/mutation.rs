@@ -19,6 +19,10 @@ pub fn each_hit(
         return;
     }
     let log_miss = numeric::f64::ln(1.0 - probability.min(1.0 - 1e-15));
+    // Below 2^-54 the logarithm is 0, and no gene would be hit in any life time.
+    if !(log_miss < 0.0) {
+        return;
+    }
     let mut next = 0.0_f64;
     loop {
         next += (numeric::f64::ln(1.0 - rng.uniform()) / log_miss).floor();

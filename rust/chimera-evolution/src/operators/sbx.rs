@@ -176,6 +176,10 @@ impl SbxPolynomial {
         let n_genes = bounds.n_genes().max(1);
         // The gap between mutated genes is geometric: ln(u) / ln(1 - p), rounded down.
         let log_miss = numeric::f64::ln(1.0 - self.mutation_probability.min(1.0 - 1e-15));
+        // Below 2^-54 the logarithm is 0, and no gene would be hit in any life time.
+        if !(log_miss < 0.0) {
+            return;
+        }
         let mut next = 0.0_f64;
         let end = rows.len() as f64;
         loop {

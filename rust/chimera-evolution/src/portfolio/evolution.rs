@@ -72,11 +72,17 @@ impl Evolution {
         }
     }
 
-    /// `rows` are what was evaluated, in units of the box; `is_own` says that they are the asked ones.
-    pub fn tell(&mut self, rows: &[f64], worth: &[Worth], is_own: bool, context: &Context) {
+    /// `rows` are what was evaluated, in units of the box; `is_own` says which are the asked ones.
+    pub fn tell(
+        &mut self,
+        rows: &[f64],
+        worth: &[Worth],
+        is_own: impl Fn(usize) -> bool,
+        context: &Context,
+    ) {
         let n_genes = self.strategy.n_genes();
-        if !is_own {
-            for (idx, row) in rows.chunks_exact(n_genes).enumerate() {
+        for (idx, row) in rows.chunks_exact(n_genes).enumerate() {
+            if !is_own(idx) {
                 self.strategy.inject(idx, row);
             }
         }

@@ -81,6 +81,8 @@ pub struct Auto {
     phase: Phase,
     best: Vec<f64>,
     worth: Worth,
+    /// What was asked, to tell rows that the caller replaced.
+    asked: Matrix<f64>,
     /// Distributions begun.
     n_runs: u64,
     n_descents: u64,
@@ -124,6 +126,7 @@ impl Build for Auto {
             settings,
             phase: Phase::Probe,
             worth: Worth::WORST,
+            asked: Matrix::default(),
             n_runs: 0,
             n_descents: 0,
             rows: Vec::new(),
@@ -297,6 +300,7 @@ impl Algorithm for Auto {
                 *gene = boxed(*gene, *lower, *upper);
             }
         }
+        self.asked = genomes.clone();
         let operator = match &self.phase {
             Phase::Probe => 0,
             Phase::Lines(_) => 1,
@@ -328,9 +332,13 @@ impl Algorithm for Auto {
                 self.best.extend_from_slice(row);
             }
         }
-        // Descent and lines know no constraints: one violated row and they are left.
+        // Descent and lines know neither constraints nor foreign rows: one, and they are left.
         let is_plain =
             self.found.iter().all(|worth| worth.violation <= 0.0 || worth.violation.is_infinite());
+        let asked = std::mem::take(&mut self.asked);
+        let is_own = |row: usize| genomes.row(row) == asked.row(row);
+        let is_plain =
+            is_plain && (genomes.is_same_memory(&asked) || (0..genomes.n_rows()).all(is_own));
         let mut values = std::mem::take(&mut self.values);
         values.clear();
         values.extend(self.found.iter().map(|worth| worth.objective));
@@ -342,7 +350,7 @@ impl Algorithm for Auto {
             }
             Phase::Lines(lines) => lines.tell(&self.rows, &values),
             Phase::Slope(descent) => descent.tell(&self.rows, &values),
-            Phase::Swarm(swarm) => swarm.tell(&self.rows, &self.found, true, context),
+            Phase::Swarm(swarm) => swarm.tell(&self.rows, &self.found, is_own, context),
         }
         let followed = self.follow(&values, is_plain, context);
         self.values = values;
