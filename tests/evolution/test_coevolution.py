@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from chimera.errors import BatchError, ConfigError
-from chimera.evolution import Competition, Cooperation, PerRow, RandomSearch
+from chimera.evolution import (
+    Competition,
+    Cooperation,
+    Evaluated,
+    PerRow,
+    RandomSearch,
+    Vectorized,
+)
 
 
 def sides(n: int = 12) -> list[RandomSearch]:
@@ -123,6 +130,43 @@ def test_failures_and_directions() -> None:
     for _ in range(10):
         parts.step()
     assert -0.05 < parts.best_score <= 0.0
+
+
+@pytest.mark.parametrize("n_random", [0, 2])
+def test_infeasible_solutions_never_beat_feasible_ones(n_random: int) -> None:
+    def evaluate(x: Any) -> dict[str, Any]:
+        short = np.maximum(1.0 - x.sum(axis=1), 0.0)  # the optimum without it is at 0
+        return {"objectives": (x**2).sum(axis=1), "violations": short}
+
+    parts = Cooperation(
+        [(-1.0, 1.0)] * 4, make, blocks=2, evaluator=Vectorized(evaluate), n_random=n_random
+    )
+    assert parts.best_violation == np.inf
+    for _ in range(30):
+        parts.step()
+    assert parts.best_violation == 0.0
+    assert parts.best_x.sum() >= 1.0
+    assert 0.25 <= parts.best_score < 0.5
+    for search in parts.searches:
+        assert search.best is not None
+        assert search.best[2] == 0.0  # told the violations
+
+
+class _Holey(Vectorized):
+    """Gives NaN in some rows and does not mark them."""
+
+    def evaluate(self, batch: Any) -> Evaluated:
+        scores = (batch**2).sum(axis=1)
+        scores[::3] = np.nan
+        return Evaluated(scores[:, None], np.zeros(len(scores), dtype=np.bool_))
+
+
+def test_nan_hides_no_winner() -> None:
+    parts = Cooperation([(-1.0, 1.0)] * 2, make, blocks=2, evaluator=_Holey(len))
+    for _ in range(10):
+        parts.step()
+    assert 0.0 <= parts.best_score < 0.01
+    assert all(search.n_failed > 0 for search in parts.searches)
 
 
 @pytest.mark.parametrize("blocks", [0, 5, [[0], [1, 2]], [[0, 0], [1, 2, 3]], [[0, 1, 2, 3], []]])
