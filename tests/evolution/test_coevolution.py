@@ -67,11 +67,13 @@ def test_shared_fitness_pays_for_beating_whom_few_beat() -> None:
     assert game.step().fitness[0].tolist() == [0.5, 0.5, 1.0]
 
 
-def test_the_hall_of_fame_keeps_old_champions_and_its_size() -> None:
-    game = Competition(*sides(), play=play, n_opponents=2, hall_size=8)
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_the_hall_of_fame_keeps_old_champions_and_its_size(size: int) -> None:
+    game = Competition(*sides(), play=play, n_opponents=2, hall_size=size)
     for _ in range(40):
-        game.step()
-    assert all(1 <= len(hall) <= 8 for hall in game.champions)
+        done = game.step()
+        assert all(1 <= len(hall) <= size for hall in game.champions)
+        assert np.array_equal(game.champions[0][-1], done.champions[0])
 
 
 def test_equal_seeds_play_equal_games() -> None:

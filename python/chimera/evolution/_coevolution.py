@@ -193,7 +193,7 @@ class Competition:
         if any(np.array_equal(champion, known) for known in hall[-1:]):
             return
         if len(hall) >= self._hall_size:
-            half = len(hall) // 2
+            half = max(1, len(hall) // 2)
             hall[:half] = hall[:half:2] if half > 1 else []
         hall.append(champion)
 
