@@ -1,16 +1,19 @@
 """The face that every search shares: order of calls, views, bad input, saving."""
 
 import gc
+import os
 import pickle
+import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chimera.errors import BatchError, ConfigError, OrderError, StateError
+from chimera.errors import BatchError, ConfigError, OrderError, StateError, StorageError
 from chimera.evolution import (
     Algorithm,
     RandomSearch,
@@ -193,6 +196,40 @@ def test_a_saved_search_goes_on(tmp_path: Path) -> None:
     assert np.array_equal(search.ask(), again.ask())
     assert np.array_equal(search.ask(), pickle.loads(pickle.dumps(again)).ask())  # noqa: S301
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_threads_may_save_one_path(tmp_path: Path) -> None:
+    target = tmp_path / "state"
+    searches = [RandomSearch([(-1.0, 1.0)] * 500, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            states = list(pool.map(lambda search: search.save(target), searches))
+            assert target.read_bytes() in states
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_saving_syncs_the_file_and_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    RandomSearch(SPHERE).save(tmp_path / "state")
+    assert synced == ([False] if os.name == "nt" else [False, True])
+
+
+def test_what_cannot_be_saved_leaves_the_old_file(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="write"):
+        RandomSearch(SPHERE).save(tmp_path / "absent" / "state")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError):
+        RandomSearch(SPHERE).save(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize("cut", [0, 5, 12, 40, -1])

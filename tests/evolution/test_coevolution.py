@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from chimera.errors import BatchError, ConfigError
-from chimera.evolution import Competition, Cooperation, PerRow, RandomSearch
+from chimera.evolution import (
+    Competition,
+    Cooperation,
+    Evaluated,
+    PerRow,
+    RandomSearch,
+    Vectorized,
+)
 
 
 def sides(n: int = 12) -> list[RandomSearch]:
@@ -60,11 +67,13 @@ def test_shared_fitness_pays_for_beating_whom_few_beat() -> None:
     assert game.step().fitness[0].tolist() == [0.5, 0.5, 1.0]
 
 
-def test_the_hall_of_fame_keeps_old_champions_and_its_size() -> None:
-    game = Competition(*sides(), play=play, n_opponents=2, hall_size=8)
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_the_hall_of_fame_keeps_old_champions_and_its_size(size: int) -> None:
+    game = Competition(*sides(), play=play, n_opponents=2, hall_size=size)
     for _ in range(40):
-        game.step()
-    assert all(1 <= len(hall) <= 8 for hall in game.champions)
+        done = game.step()
+        assert all(1 <= len(hall) <= size for hall in game.champions)
+        assert np.array_equal(game.champions[0][-1], done.champions[0])
 
 
 def test_equal_seeds_play_equal_games() -> None:
@@ -123,6 +132,43 @@ def test_failures_and_directions() -> None:
     for _ in range(10):
         parts.step()
     assert -0.05 < parts.best_score <= 0.0
+
+
+@pytest.mark.parametrize("n_random", [0, 2])
+def test_infeasible_solutions_never_beat_feasible_ones(n_random: int) -> None:
+    def evaluate(x: Any) -> dict[str, Any]:
+        short = np.maximum(1.0 - x.sum(axis=1), 0.0)  # the optimum without it is at 0
+        return {"objectives": (x**2).sum(axis=1), "violations": short}
+
+    parts = Cooperation(
+        [(-1.0, 1.0)] * 4, make, blocks=2, evaluator=Vectorized(evaluate), n_random=n_random
+    )
+    assert parts.best_violation == np.inf
+    for _ in range(30):
+        parts.step()
+    assert parts.best_violation == 0.0
+    assert parts.best_x.sum() >= 1.0
+    assert 0.25 <= parts.best_score < 0.5
+    for search in parts.searches:
+        assert search.best is not None
+        assert search.best[2] == 0.0  # told the violations
+
+
+class _Holey(Vectorized):
+    """Gives NaN in some rows and does not mark them."""
+
+    def evaluate(self, batch: Any) -> Evaluated:
+        scores = (batch**2).sum(axis=1)
+        scores[::3] = np.nan
+        return Evaluated(scores[:, None], np.zeros(len(scores), dtype=np.bool_))
+
+
+def test_nan_hides_no_winner() -> None:
+    parts = Cooperation([(-1.0, 1.0)] * 2, make, blocks=2, evaluator=_Holey(len))
+    for _ in range(10):
+        parts.step()
+    assert 0.0 <= parts.best_score < 0.01
+    assert all(search.n_failed > 0 for search in parts.searches)
 
 
 @pytest.mark.parametrize("blocks", [0, 5, [[0], [1, 2]], [[0, 0], [1, 2, 3]], [[0, 1, 2, 3], []]])

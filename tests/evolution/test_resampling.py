@@ -41,7 +41,17 @@ def test_the_best_row_wins_for_less_than_uniform_draws_cost(method: Any) -> None
         n_draws += int(done.n_samples.sum())  # type: ignore[union-attr]
         assert racing.counts.n_evaluations == done.n_samples.sum()  # type: ignore[union-attr]
     assert n_right >= 38  # confidence 0.95
-    assert n_draws < 40 * 10 * 100 / 5
+    assert n_draws < 40 * 10 * 100 / 3
+
+
+def test_looking_after_every_draw_costs_no_confidence() -> None:
+    n_wrong = 0
+    for seed in range(200):
+        # One row is exact, the other has its mean: whoever finds them different is wrong.
+        inner = PerRow(lambda x, rng: float(x[0] * rng.normal()), rng_seed=seed)
+        done = Resampling(inner, n_min=4, n_max=40, confidence=0.9).evaluate(np.eye(2)[:, :1])
+        n_wrong += int(done.n_samples[0]) < 40  # type: ignore[index]
+    assert n_wrong <= 20
 
 
 def test_clear_ranks_cost_no_more_than_the_least() -> None:
@@ -63,11 +73,11 @@ def test_equal_rows_stop_at_the_limit() -> None:
 
 
 def test_the_cut_lies_behind_the_rows_that_are_selected() -> None:
-    racing = Resampling(noisy(3), n_min=4, n_max=60, n_select=4)
+    racing = Resampling(noisy(3), n_min=8, n_max=60, n_select=4)
     done = racing.evaluate(MEANS)
     assert done.n_samples is not None
     # Rows 2 and 3 stand against 4 and 5 there; 0 and 9 are clear.
-    assert done.n_samples[[2, 3]].max() > done.n_samples[9] == 4
+    assert done.n_samples[[2, 3]].max() > done.n_samples[9] == 8
     assert set(np.argsort(done.objectives[:, 0])[:4].tolist()) == {0, 1, 2, 3}
 
 

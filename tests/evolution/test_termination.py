@@ -9,6 +9,7 @@ from chimera.errors import ConfigError
 from chimera.evolution import (
     DE,
     AnyOf,
+    AsyncEvaluator,
     Budget,
     RandomSearch,
     Stagnation,
@@ -30,9 +31,18 @@ def _stop(criterion: Any, search: Any = None, objective: Any = _sphere) -> tuple
     return loop.stop_reason, search.n_evaluations
 
 
-def test_budget_counts_rows_and_finishes_the_batch() -> None:
+@pytest.mark.parametrize(
+    ("evaluations", "spent"), [(100, 90), (120, 120), (119, 90), (30, 30), (7, 30)]
+)
+def test_budget_counts_rows_of_whole_batches(evaluations: int, spent: int) -> None:
     search = RandomSearch(BOUNDS, batch_size=30)
-    assert _stop(Budget(100), search) == ("budget", 120)
+    assert _stop(Budget(evaluations), search) == ("budget", spent)
+
+
+def test_budget_is_exact_without_batches() -> None:
+    search = RandomSearch(BOUNDS, batch_size=30)
+    with AsyncEvaluator(lambda x: float((x**2).sum())) as evaluator:
+        assert _stop(Budget(47), search, evaluator) == ("budget", 47)
 
 
 def test_time_ends_a_loop() -> None:

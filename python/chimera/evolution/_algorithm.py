@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from chimera._chimera.population import Run
 from chimera.errors import ConfigError, StateError
 from chimera.evolution._population import Population
+from chimera.evolution._snapshot import atomic_path
 from chimera.evolution._space import Bounds, Space, to_space
 
 _DTYPES = {"f64": "float64", "f32": "float32", "boolean": "bool"} | dict.fromkeys(
@@ -182,17 +183,17 @@ class Algorithm(Run):
     def save(self, path: str | os.PathLike[str] | None = None) -> bytes:
         """Return the whole state as bytes, and write it to a file when a path is given.
 
-        The file is replaced in one step: a crash leaves the old one or the new one.
+        The file is replaced in one step and synced: a crash leaves the old one or the new one.
+
+        Raises:
+            StorageError: The file cannot be written; an older one stays as it was.
         """
         state = self.dump()
         if path is not None:
-            target = Path(path)
-            scratch = target.with_name(f"{target.name}.{os.getpid()}.part")
-            try:
-                scratch.write_bytes(state)
-                scratch.replace(target)
-            finally:
-                scratch.unlink(missing_ok=True)
+            with atomic_path(Path(path)) as scratch, scratch.open("wb") as file:
+                file.write(state)
+                file.flush()
+                os.fsync(file.fileno())
         return state
 
     @classmethod

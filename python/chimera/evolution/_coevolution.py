@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,7 +193,7 @@ class Competition:
         if any(np.array_equal(champion, known) for known in hall[-1:]):
             return
         if len(hall) >= self._hall_size:
-            half = len(hall) // 2
+            half = max(1, len(hall) // 2)
             hall[:half] = hall[:half:2] if half > 1 else []
         hall.append(champion)
 
@@ -203,8 +203,8 @@ class Cooperation:
 
     In every round each block's search proposes a batch; a proposal is judged in the context of the
     other blocks' best values so far (and, with ``n_random`` > 0, of some of their random values as
-    well; the best judgement counts). Good for many variables that depend little on each other
-    across blocks.
+    well; the best judgement counts). Violations rank before scores, and rows that failed or gave
+    NaN last. Good for many variables that depend little on each other across blocks.
 
     Args:
         space: Bounds of all variables; one block of real numbers.
@@ -272,7 +272,7 @@ class Cooperation:
         self._n_evaluations = 0
         rng = np.random.Generator(np.random.Philox(key=[seed, 2**63]))
         self._context = self._lower + (self._upper - self._lower) * rng.random(len(self._lower))
-        self._score = np.inf
+        self._rank: _Rank = (True, 0.0, 0.0)
 
     @property
     def best_x(self) -> Floats:
@@ -282,8 +282,15 @@ class Cooperation:
 
     @property
     def best_score(self) -> float:
-        """Its score; NaN before any."""
-        return self._sign * self._score if np.isfinite(self._score) else float("nan")
+        """Its score; NaN before any that did not fail."""
+        failed, _, score = self._rank
+        return float("nan") if failed else self._sign * score
+
+    @property
+    def best_violation(self) -> float:
+        """Its violation, 0 when feasible; infinite before any that did not fail."""
+        failed, violation, _ = self._rank
+        return float("inf") if failed else violation
 
     @property
     def n_evaluations(self) -> int:
@@ -298,7 +305,7 @@ class Cooperation:
     def step(self) -> None:
         """Run one round: every block once, in order."""
         if self._round == 0:
-            self._score = float(self._judge(self._context[None])[0])
+            self._rank = self._judge(self._context[None]).rank(0)
         rng = np.random.Generator(np.random.Philox(key=[self._seed, self._round]))
         for genes, search in zip(self._blocks, self._searches, strict=True):
             proposals = np.asarray(search.ask())
@@ -309,21 +316,60 @@ class Cooperation:
             ]
             solutions = np.concatenate([np.tile(one, (len(proposals), 1)) for one in contexts])
             solutions[:, genes] = np.tile(proposals, (len(contexts), 1))
-            scores = self._judge(solutions).reshape(len(contexts), len(proposals))
-            best = scores.min(axis=0)
-            failed = ~np.isfinite(best)
-            told = self._sign * np.where(failed, 0.0, best)
-            search.tell(proposals, told, failed=failed if failed.any() else None)
-            winner = int(np.argmin(scores))
-            if scores.flat[winner] < self._score:
-                self._score = float(scores.flat[winner])
+            judged = self._judge(solutions)
+            places = judged.order().reshape(len(contexts), len(proposals))
+            # Of each proposal, the row of the context in which it does best.
+            rows = places.argmin(axis=0) * len(proposals) + np.arange(len(proposals))
+            failed = judged.failed[rows]
+            search.tell(
+                proposals,
+                self._sign * judged.scores[rows],
+                violations=judged.violations[rows] if judged.is_constrained else None,
+                failed=failed if failed.any() else None,
+            )
+            winner = int(places.argmin())
+            if judged.rank(winner) < self._rank:
+                self._rank = judged.rank(winner)
                 self._context = solutions[winner].copy()
         self._round += 1
 
-    def _judge(self, solutions: Floats) -> Floats:
+    def _judge(self, solutions: Floats) -> _Judged:
         done = self._evaluator.evaluate(solutions)
         self._n_evaluations += len(solutions)
-        return np.where(done.failed, np.inf, self._sign * done.objectives[:, 0])
+        scores = self._sign * done.objectives[:, 0]
+        violations = np.zeros(len(scores)) if done.violations is None else done.violations
+        failed = done.failed | ~np.isfinite(scores) | np.isnan(violations)
+        return _Judged(
+            failed,
+            np.where(failed, 0.0, violations),
+            np.where(failed, 0.0, scores),
+            done.violations is not None,
+        )
+
+
+_Rank: TypeAlias = tuple[bool, float, float]
+"""Failed, violation, score: smaller is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What whole solutions are worth, to be minimised; 0 in failed rows."""
+
+    failed: NDArray[np.bool_]
+    violations: Floats
+    scores: Floats
+    is_constrained: bool
+
+    def rank(self, row: int) -> _Rank:
+        """What rows are compared by."""
+        return bool(self.failed[row]), float(self.violations[row]), float(self.scores[row])
+
+    def order(self) -> NDArray[np.intp]:
+        """Place of each row, 0 for the best; ties in the order of rows."""
+        places = np.empty(len(self.scores), dtype=np.intp)
+        best_first = np.lexsort((self.scores, self.violations, self.failed))
+        places[best_first] = np.arange(len(places))
+        return places
 
 
 def _split(blocks: int | Sequence[Sequence[int]], n: int) -> list[NDArray[np.intp]]:

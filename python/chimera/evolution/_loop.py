@@ -41,12 +41,14 @@ class Step:
         batch: The rows that were told.
         evaluated: Their scores.
         elapsed_s: Wall clock since the loop began.
+        n_next: Rows that the next step would tell.
     """
 
     algorithm: Any
     batch: Batch
     evaluated: Evaluated
     elapsed_s: float
+    n_next: int = 1
 
     @property
     def generation(self) -> int:
@@ -111,7 +113,9 @@ class Optimization(Iterator[Step]):
             raise StopIteration
         batch, evaluated = self._steady() if self._is_steady else self._whole()
         self._algorithm.tell(batch, **evaluated.arguments())
-        step = Step(self._algorithm, batch, evaluated, time.perf_counter() - self._start)
+        n_next = 1 if self._is_steady else int(getattr(self._algorithm, "batch_size", 1))
+        elapsed_s = time.perf_counter() - self._start
+        step = Step(self._algorithm, batch, evaluated, elapsed_s, n_next)
         if self._callback is not None and self._callback(step):
             self.stop_reason = "callback"
         if self.stop_reason is None and self._termination is not None:

@@ -392,8 +392,9 @@ def minimize(
         method: ``auto`` chooses; or the name of a method (``portfolio``, ``cmaes``, ``de``,
             ``jade``, ``lshade``, ``pso``, ``ga``, ``nsga2``, ...), a class, or a search that was
             begun.
-        budget: Evaluations; 1 000 per gene when no limit is given. A batch that was begun is
-            finished.
+        budget: Evaluations at most, rows that fail included; 1 000 per gene when no limit is given.
+            The search stops before a batch that would pass it; only the first batch of a call may,
+            when it alone is larger. A search that goes on gets so many more.
         seconds: Wall clock.
         target: Stop at a score this good.
         termination: Any criterion besides; see `Criterion`.

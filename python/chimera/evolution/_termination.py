@@ -70,11 +70,13 @@ class AnyOf(Criterion):
 
 
 class Budget(Criterion):
-    """Stop once so much was spent. A batch that was begun is finished.
+    """Stop before more is spent. Batches are whole.
 
     Args:
-        evaluations: Rows told, in the whole life of the search.
-        seconds: Wall clock since the loop began.
+        evaluations: Rows told, in the whole life of the search, at most: the loop stops before a
+            batch that would pass it, so up to one batch may be left unspent. The first batch of a
+            loop is always evaluated, and alone may pass it.
+        seconds: Wall clock since the loop began; a batch that was begun is finished.
 
     Raises:
         ConfigError: Neither is given, or one is not positive.
@@ -98,7 +100,9 @@ class Budget(Criterion):
 
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""
-        if self.evaluations is not None and step.n_evaluations >= self.evaluations:
+        # A search that holds still and asks for nothing has spent its budget as well.
+        n = step.n_evaluations + max(1, step.n_next)
+        if self.evaluations is not None and n > self.evaluations:
             return "budget"
         if self.seconds is not None and step.elapsed_s >= self.seconds:
             return "time"

@@ -57,11 +57,11 @@ class Resampling:
 
     ``racing`` gives another draw to every row whose confidence interval crosses the cut between the
     best ``n_select`` rows and the others, until none does or ``n_max`` is reached (Maron and Moore,
-    1994, with t intervals; the confidence is shared out among the rows compared). ``ocba`` hands
-    out as many draws by optimal computing budget allocation (Chen et al., 2000): in proportion to
-    ``(deviation / distance from the cut)**2``, so that little is spent on the clearly bad and on
-    the exactly known. Several objectives, descriptors and cases are averaged; the first objective
-    decides the race.
+    1994, with t intervals; as there, the confidence is shared out among the rows compared and the
+    ``n_max - n_min + 1`` looks at each). ``ocba`` hands out as many draws by optimal computing
+    budget allocation (Chen et al., 2000): in proportion to ``(deviation / distance from the
+    cut)**2``, so that little is spent on the clearly bad and on the exactly known.
+    Several objectives, descriptors and cases are averaged; the first objective decides the race.
 
     Args:
         evaluator: Gives one draw per row; it must not be deterministic by row.
@@ -240,8 +240,10 @@ class Resampling:
         limit = self._n_max if n_max is None else n_max
         order = sorted(alive, key=lambda row: (self._sign * draws[row].mean, row))
         inside, outside = order[:n_select], order[n_select:]
-        # Bonferroni: all intervals hold together with the confidence asked for.
-        share = 1.0 - (1.0 - self._confidence) / len(alive)
+        # Bonferroni: all intervals hold together with the confidence asked for, those of all rows
+        # and those of a row at every number of draws at which it is looked at.
+        n_looks = max(1, limit - self._n_min + 1)
+        share = 1.0 - (1.0 - self._confidence) / (len(alive) * n_looks)
         half = {row: quantile(share, draws[row].n - 1) * draws[row].error for row in alive}
         mean = {row: self._sign * draws[row].mean for row in alive}
         worst_inside = max(mean[row] + half[row] for row in inside)
