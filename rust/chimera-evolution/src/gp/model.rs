@@ -10,7 +10,7 @@ use super::print;
 use super::sealed;
 use crate::error::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"chimgpm\x02";
+const MAGIC: [u8; 8] = *b"chimgpm\x02";
 
 /// `slope * tree + intercept` over the columns of a matrix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

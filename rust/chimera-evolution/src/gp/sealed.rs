@@ -10,11 +10,11 @@ use crate::run::checksum;
 ///
 /// # Errors
 /// Never, unless memory runs out.
-pub fn seal(magic: &[u8; 8], content: &impl Serialize) -> Result<Vec<u8>> {
+pub fn seal(magic: [u8; 8], content: &impl Serialize) -> Result<Vec<u8>> {
     let body = postcard::to_stdvec(&(env!("CARGO_PKG_VERSION"), content))
         .map_err(|error| Error::State { reason: error.to_string() })?;
     let mut out = Vec::with_capacity(body.len() + 16);
-    out.extend_from_slice(magic);
+    out.extend_from_slice(&magic);
     out.extend_from_slice(&checksum(&body).to_le_bytes());
     out.extend_from_slice(&body);
     Ok(out)
@@ -24,11 +24,11 @@ pub fn seal(magic: &[u8; 8], content: &impl Serialize) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Other bytes, damaged ones, or another version.
-pub fn open<T: DeserializeOwned>(magic: &[u8; 8], bytes: &[u8]) -> Result<T> {
+pub fn open<T: DeserializeOwned>(magic: [u8; 8], bytes: &[u8]) -> Result<T> {
     let unreadable = |reason: &str| Error::State { reason: reason.to_owned() };
     let damaged = |error: postcard::Error| unreadable(&error.to_string());
     let rest = bytes
-        .strip_prefix(magic)
+        .strip_prefix(&magic)
         .ok_or_else(|| unreadable("it does not begin as one of this version does"))?;
     let (sum, body) = rest.split_at_checked(8).ok_or_else(|| unreadable("it is cut short"))?;
     if sum != checksum(body).to_le_bytes() {

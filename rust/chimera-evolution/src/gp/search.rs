@@ -22,7 +22,7 @@ use super::variation::{Operator, Variation};
 use crate::error::{Error, Result};
 use crate::threads::Threads;
 
-const MAGIC: &[u8; 8] = b"chimgps\x02";
+const MAGIC: [u8; 8] = *b"chimgps\x02";
 /// Children of a group.
 const GROUP: usize = 32;
 /// Index of the stream that draws the cases of a generation, far from the children's.
