@@ -50,6 +50,8 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("ga", "f64", r#"{"population_size": 64, "crossover": "pcx", "mutation": "self_adaptive"}"#),
     ("ga", "integer", r#"{"population_size": 64, "selection": "truncation"}"#),
     ("ga", "boolean", r#"{"population_size": 64, "eliminate_duplicates": true}"#),
+    ("de", "f64", "{}"),
+    ("jade", "f64", "{}"),
     ("ga", "permutation", r#"{"population_size": 64, "permutation_crossover": "edge"}"#),
 ];
 
@@ -59,12 +61,17 @@ fn test_a_warm_generation_allocates_nothing() {
         let block = ("x".into(), (*kind).into(), vec![-4.0; 20], vec![4.0; 20]);
         let space = Space::new(vec![block]).unwrap();
         let mut run = Run::new(name, space, settings, 1, Threads::one()).unwrap();
-        let mut scores = vec![0.0; 64];
+        let n_objectives = run.method().algorithm().n_objectives();
+        let mut scores = Vec::with_capacity(4096);
         for generation in 0..40_u32 {
             // The best row of all comes early: a new best is copied, which allocates.
-            for (score, row) in scores.iter_mut().zip(0_u32..) {
-                *score = f64::from((row * 37 + generation * 11) % 64 + generation.min(1));
-            }
+            scores.clear();
+            let n_scores = run.method().algorithm().batch_size() * n_objectives;
+            scores.extend(
+                (0_u32..)
+                    .take(n_scores)
+                    .map(|row| f64::from((row * 37 + generation * 11) % 64 + generation.min(1))),
+            );
             let before = COUNT.get();
             run.ask(None).unwrap();
             run.tell(None, &Scores { objectives: &scores, ..Scores::default() }).unwrap();
