@@ -321,6 +321,9 @@ import os, signal, sys, time
 import numpy as np
 from chimera.evolution import ProcessPool
 
+# A job in the background of a shell inherits that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def objective(x):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
