@@ -12,7 +12,7 @@ from tests.packaging.support import kernels_in
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 
 SIZE_BYTES_MAX = 25 * 10**6
-EXTRAS = {"dev", "gpu", "llm", "numba", "otel", "plot", "postgres", "ray", "redis", "s3"}
+EXTRAS = {"arrow", "dev", "gpu", "llm", "numba", "otel", "plot", "postgres", "ray", "redis", "s3"}
 
 
 @pytest.fixture(scope="module")

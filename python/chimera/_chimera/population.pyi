@@ -2,7 +2,7 @@
 Population search over arrays.
 """
 
-from _typeshed import Incomplete, SupportsGetItem
+from _typeshed import SupportsGetItem
 from numpy import float32, float64, int64, uint32, uint64, uint8
 from numpy.typing import NDArray
 from typing import Any, SupportsFloat, SupportsIndex, final
@@ -40,7 +40,7 @@ class Archive:
         """
         Boundaries of the cells along each descriptor, for sliding ones; else empty.
         """
-    def cell_of(self, /, descriptors: Any) -> Incomplete:
+    def cell_of(self, /, descriptors: Any) -> NDArray[uint32]:
         """
         Return the cell of each row of descriptors, ``(n,)`` uint32.
         """
@@ -76,7 +76,7 @@ class Archive:
         """
         Identities ``(n_elites,)`` uint64, in the same order: how many rows were added before.
         """
-    def insert(self, /, solutions: Any, objectives: Any, descriptors: Any, *, failed: Any | None = None) -> tuple[Incomplete, Incomplete]:
+    def insert(self, /, solutions: Any, objectives: Any, descriptors: Any, *, failed: Any | None = None) -> tuple[NDArray[uint8], NDArray[float64]]:
         """
         Insert a batch of evaluated solutions.
 
@@ -128,7 +128,7 @@ class Archive:
         """
         Least and greatest descriptors, two lists.
         """
-    def row_of(self, /, cells: SupportsGetItem[int, SupportsIndex]) -> Incomplete:
+    def row_of(self, /, cells: SupportsGetItem[int, SupportsIndex]) -> NDArray[int64]:
         """
         Return the row of the elite in each cell, ``(n,)`` int64; -1 where there is none.
         """
@@ -143,7 +143,7 @@ class Archive:
         Solutions ``(n_elites, n_genes)``, a view, in the order in which cells were first filled.
         """
     @property
-    def thresholds(self, /) -> Incomplete:
+    def thresholds(self, /) -> NDArray[float64]:
         """
         Thresholds ``(n_elites,)`` float64, in the same order.
         """

@@ -8,6 +8,7 @@ use numpy::{Element, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMet
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::array::Column;
 use crate::error::{Failure, Outcome};
 use crate::population::convert;
 use crate::view;
@@ -67,7 +68,7 @@ impl Float for f64 {
     }
 }
 
-type Added = (Py<PyArray1<u8>>, Py<PyArray1<f64>>);
+type Added = (Column<u8>, Column<f64>);
 
 #[pymethods]
 impl Archive {
@@ -136,16 +137,11 @@ impl Archive {
         } else {
             self.add::<f64>(py, solutions, objectives, descriptors, skip)?
         };
-        let status = PyArray1::from_vec(py, insertion.status).unbind();
-        Ok((status, PyArray1::from_vec(py, insertion.values).unbind()))
+        Ok((Column::new(py, insertion.status), Column::new(py, insertion.values)))
     }
 
     /// Return the cell of each row of descriptors, ``(n,)`` uint32.
-    fn cell_of<'py>(
-        &self,
-        py: Python<'py>,
-        descriptors: &Bound<'py, PyAny>,
-    ) -> Outcome<Bound<'py, PyArray1<u32>>> {
+    fn cell_of(&self, py: Python<'_>, descriptors: &Bound<'_, PyAny>) -> Outcome<Column<u32>> {
         // The lock is taken after the conversion, which may run Python.
         let is_narrow = matches!(&*self.lock(), Typed::Narrow(_));
         let cells = if is_narrow {
@@ -153,16 +149,16 @@ impl Archive {
         } else {
             self.locate::<f64>(py, descriptors)?
         };
-        Ok(PyArray1::from_vec(py, cells))
+        Ok(Column::new(py, cells))
     }
 
     /// Return the row of the elite in each cell, ``(n,)`` int64; -1 where there is none.
-    fn row_of<'py>(&self, py: Python<'py>, cells: Vec<u32>) -> Bound<'py, PyArray1<i64>> {
+    fn row_of(&self, py: Python<'_>, cells: Vec<u32>) -> Column<i64> {
         let rows = each!(&*self.lock(), archive => {
             let row = |cell: &u32| archive.elites().row_of_cell(*cell).map_or(-1, usize::cast_signed);
             cells.iter().map(|cell| row(cell) as i64).collect()
         });
-        PyArray1::from_vec(py, rows)
+        Column::new(py, rows)
     }
 
     /// Take all elites away.
@@ -228,13 +224,13 @@ impl Archive {
 
     /// Thresholds ``(n_elites,)`` float64, in the same order.
     #[getter]
-    fn thresholds<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+    fn thresholds(&self, py: Python<'_>) -> Column<f64> {
         let thresholds = each!(&*self.lock(), archive => {
             let elites = archive.elites();
             let cells = elites.cells().as_slice().iter();
             cells.filter_map(|cell| elites.threshold_of_cell(*cell)).collect()
         });
-        PyArray1::from_vec(py, thresholds)
+        Column::new(py, thresholds)
     }
 
     /// Centroids ``(n_cells, n_descriptors)``, a view; None for other cells.
