@@ -24,6 +24,10 @@ mod programs;
 mod value;
 mod view;
 
+/// Populations are large: their memory lies on huge pages where the system grants them.
+#[global_allocator]
+static ALLOCATOR: chimera_pages::HugePages = chimera_pages::HugePages;
+
 /// Native engines of Chimera.
 #[pyo3::pymodule(module = "chimera")]
 mod _chimera {
