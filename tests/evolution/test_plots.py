@@ -272,5 +272,5 @@ def test_a_given_ax_is_drawn_into(pyplot: Any) -> None:
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(MissingExtraError, match=r"chimera\[plot\]"):
+    with pytest.raises(MissingExtraError, match=r"'chimera-engine\[plot\]'"):
         plots.convergence([1.0])

@@ -32,7 +32,7 @@ class GenomeDatabase:
 
     Args:
         place: Path of an SQLite file, created when missing, or
-            ``postgresql://user:password@host/database`` (needs ``chimera[postgres]``; tables
+            ``postgresql://user:password@host/database`` (needs ``chimera-engine[postgres]``; tables
             stand in the schema ``chimera``).
         read_only: Refuse to write, and do not create anything.
         is_synced: Wait for the disk at each generation, so that a power cut loses nothing either
