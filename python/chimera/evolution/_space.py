@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
 
-Floats: TypeAlias = NDArray[np.float64]
-
 _KINDS = ("f64", "f32", "integer", "category", "boolean", "permutation")
 
 
@@ -44,7 +42,8 @@ class Space:
 
     Make one with `real`, `integer`, `category`, `boolean`, `permutation` or `mixed`; every search
     also takes plain bounds instead: a sequence of ``(low, high)`` pairs, or a pair of arrays
-    ``(lower, upper)``.
+    ``(lower, upper)``. Genes are linear: search the exponent of what spans magnitudes, for example
+    ``real(-5.0, -1.0)`` and ``10.0 ** x`` in the objective.
 
     Example:
         >>> from chimera.evolution import boolean, mixed, real
@@ -72,7 +71,8 @@ class Space:
         return cls(tuple(Block(n, k, tuple(low), tuple(high)) for n, k, low, high in blocks))
 
 
-Bounds: TypeAlias = "Space | Sequence[tuple[float, float]] | tuple[ArrayLike, ArrayLike] | Floats"
+Bounds: TypeAlias = "Space | Sequence[Sequence[float]] | tuple[ArrayLike, ArrayLike] | NDArray[Any]"
+"""A space, ``(low, high)`` pairs, or ``(lower, upper)``; see `to_space`."""
 
 
 def _block(kind: str, lower: ArrayLike, upper: ArrayLike, n_genes: int | None) -> Space:
@@ -118,8 +118,21 @@ def integer(lower: ArrayLike, upper: ArrayLike, n_genes: int | None = None) -> S
 
 
 def category(n_choices: ArrayLike, n_genes: int | None = None) -> Space:
-    """Return a space of unordered choices ``0 .. n_choices - 1``, one number or one per gene."""
-    return _block("category", 0.0, np.asarray(n_choices, dtype=np.float64) - 1, n_genes)
+    """Return a space of unordered choices ``0 .. n_choices - 1``, one number or one per gene.
+
+    Rows hold numbers: keep labels in a list of your own, ``labels[row[0]]``.
+
+    Raises:
+        ConfigError: No numbers, or shapes do not fit.
+    """
+    try:
+        counts = np.asarray(n_choices, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"category: expected the number of choices, got {_short(n_choices)}; write "
+            f"category({np.size(n_choices)}) and take labels[row[0]] in the objective"
+        ) from error
+    return _block("category", 0.0, counts - 1, n_genes)
 
 
 def boolean(n_genes: int) -> Space:
@@ -154,11 +167,11 @@ def to_space(bounds: Bounds) -> Space:
 
     Args:
         bounds: A space; a sequence of ``(low, high)`` pairs, one per gene; an ``(n_genes, 2)``
-            array of the same; or ``(lower, upper)``, two arrays of one length above 2. Two pairs
-            are read as pairs.
+            array of the same; or ``(lower, upper)``, two arrays of one length. For exactly two
+            genes say which: a list of pairs, or ``real(lower, upper)``.
 
     Raises:
-        ConfigError: None of these.
+        ConfigError: None of these, or two by two numbers that may mean either.
     """
     if isinstance(bounds, Space):
         return bounds
@@ -169,6 +182,14 @@ def to_space(bounds: Bounds) -> Space:
             "bounds: expected a Space, (low, high) pairs or two arrays of bounds, "
             f"got {_short(bounds)}"
         ) from error
+    if array.shape == (2, 2) and _is_ambiguous(bounds, array):
+        pairs = [tuple(pair) for pair in array.tolist()]
+        turned = [tuple(pair) for pair in array.T.tolist()]
+        raise ConfigError(
+            f"bounds: expected to know whether two pairs or two arrays are meant, got "
+            f"{_short(bounds)}; write {pairs} for one pair a gene, or {turned} (that is, "
+            "real(lower, upper)) for lower and upper bounds"
+        )
     if array.ndim == 2 and array.shape[0] > 0 and array.shape[1] == 2:  # noqa: PLR2004
         return real(array[:, 0], array[:, 1])
     if array.ndim == 2 and array.shape[0] == 2:  # noqa: PLR2004
@@ -176,6 +197,13 @@ def to_space(bounds: Bounds) -> Space:
     raise ConfigError(
         f"bounds: expected (low, high) pairs, one per gene, got an array of shape {array.shape}"
     )
+
+
+def _is_ambiguous(bounds: Any, array: NDArray[np.float64]) -> bool:
+    """Whether two by two numbers may be ``(lower, upper)``: so written, or no gene would move."""
+    if isinstance(bounds, tuple) and not all(isinstance(part, tuple) for part in bounds):
+        return True
+    return bool((array[:, 0] == array[:, 1]).all())
 
 
 def _short(value: Any) -> str:
