@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeAlias
 
 from chimera.errors import ConfigError
+from chimera.evolution._termination import Criterion
 from chimera.evolution.evaluation._base import Evaluator
 from chimera.evolution.evaluation._result import Batch, Evaluated
 
@@ -167,7 +168,7 @@ def optimize(
         callback: Called after every step; a true result stops the loop.
 
     Raises:
-        ConfigError: The evaluator is no such thing.
+        ConfigError: The evaluator is no such thing, or the termination cannot judge this search.
 
     Example:
         >>> from chimera.evolution import RandomSearch, optimize
@@ -180,6 +181,8 @@ def optimize(
         >>> [step.n_evaluations for step in loop], loop.stop_reason
         ([50, 100, 150, 200], 'budget')
     """
+    if isinstance(termination, Criterion):
+        termination.check(algorithm)
     if not isinstance(evaluator, Evaluator):
         if not callable(evaluator):
             raise ConfigError(

@@ -17,6 +17,7 @@ from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds
+from chimera.evolution._termination import Criterion, Watched, search_of
 from chimera.evolution.indicators import hypervolume, pareto_ranks
 
 if TYPE_CHECKING:
@@ -347,12 +348,13 @@ class MOEAD(MultiObjective, method="moead"):
         return cls._start("moead", space, settings, seed=seed, threads=threads, direction=direction)
 
 
-class HypervolumeConvergence:
+class HypervolumeConvergence(Criterion):
     """Termination of a loop once the hypervolume of the front no longer grows.
 
     Called after every step, as `optimize` does, it returns ``"hypervolume"`` when the front's
     hypervolume grew by less than ``tolerance``, as a share of itself, over the last ``n_steps``
-    steps; else None.
+    steps; else None. It may be used again: another search, or one that began anew, starts with a
+    clean memory.
 
     Args:
         reference: ``(n_objectives,)``, the reference point in the caller's directions; rows that
@@ -361,7 +363,8 @@ class HypervolumeConvergence:
         n_steps: Steps over which growth is measured.
 
     Raises:
-        ConfigError: A setting is outside its range.
+        ConfigError: A setting is outside its range; when the loop begins, no search for a front,
+            or one of another number of objectives.
 
     Example:
         >>> import numpy as np
@@ -379,22 +382,34 @@ class HypervolumeConvergence:
             raise ConfigError(f"tolerance: expected a share in [0, 1), got {tolerance!r}")
         if n_steps < 1:
             raise ConfigError(f"n_steps: expected at least 1, got {n_steps!r}")
-        self._reference = np.asarray(reference, dtype=np.float64)
+        self._reference = np.asarray(reference, dtype=np.float64).reshape(-1)
         self._tolerance = tolerance
         self._volumes: deque[float] = deque(maxlen=n_steps + 1)
+        self._watched = Watched()
 
     @property
     def volume(self) -> float:
         """The hypervolume after the last step; NaN before."""
         return self._volumes[-1] if self._volumes else float("nan")
 
-    def __call__(self, step: Step) -> str | None:
-        """Look at a step of a loop."""
-        search = step.algorithm
+    def check(self, search: Any) -> None:
+        """Refuse what has no front, or another number of objectives; see `Criterion`."""
+        search = search_of(search)
         if not isinstance(search, MultiObjective):
             raise ConfigError(
                 f"termination: expected a search for a front, got {type(search).__name__}"
             )
+        if len(self._reference) != search.n_objectives:
+            raise ConfigError(
+                f"reference: expected {search.n_objectives} values, got {len(self._reference)}"
+            )
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step of a loop."""
+        self.check(step.algorithm)
+        search = search_of(step.algorithm)
+        if self._watched.is_another(step):
+            self._volumes.clear()
         objectives, signs = search.front.objectives, search._signs()  # noqa: SLF001 -- one module
         volume = 0.0
         if objectives is not None and len(objectives):
