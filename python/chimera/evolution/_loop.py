@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 from chimera.errors import ConfigError
 from chimera.evolution._termination import Criterion
-from chimera.evolution.evaluation._base import Evaluator
+from chimera.evolution.evaluation._base import Evaluator, Follower
 from chimera.evolution.evaluation._result import Batch, Evaluated
 
 __all__ = ["Optimization", "Searches", "Step", "Termination", "optimize"]
@@ -168,7 +168,8 @@ def optimize(
         callback: Called after every step; a true result stops the loop.
 
     Raises:
-        ConfigError: The evaluator is no such thing, or the termination cannot judge this search.
+        ConfigError: The evaluator is no such thing, or the termination cannot judge this search,
+            or evaluator and search name opposite directions.
 
     Example:
         >>> from chimera.evolution import RandomSearch, optimize
@@ -196,4 +197,7 @@ def optimize(
             n_objectives=int(getattr(algorithm, "n_objectives", 1)),
             n_descriptors=int(getattr(algorithm, "n_descriptors", 0)),
         )
+    if isinstance(evaluator, Follower):
+        maximized = getattr(algorithm, "maximized", None)
+        evaluator.follow("maximize" if maximized and maximized[0] else "minimize")
     return Optimization(algorithm, evaluator, termination=termination, callback=callback)
