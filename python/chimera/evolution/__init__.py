@@ -67,8 +67,6 @@ if TYPE_CHECKING:
         MapElites,
     )
     from chimera.evolution._minimize import (
-        History,
-        Result,
         minimize,
         run,
     )
@@ -89,6 +87,10 @@ if TYPE_CHECKING:
         NoveltySearch,
         nearest_neighbours,
         novelty,
+    )
+    from chimera.evolution._outcome import (
+        History,
+        Result,
     )
     from chimera.evolution._population import (
         Population,
@@ -262,7 +264,7 @@ _HOMES = {
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
-    "History": "_minimize",
+    "History": "_outcome",
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
     "Islands": "_islands",
@@ -286,7 +288,7 @@ _HOMES = {
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Resampling": "evaluation",
-    "Result": "_minimize",
+    "Result": "_outcome",
     "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",

@@ -35,6 +35,42 @@ class Block:
         """Number of genes."""
         return len(self.lower)
 
+    @property
+    def dtype(self) -> str:
+        """Type of its genes in a batch: ``float64``, ``float32``, ``int64`` or ``bool``."""
+        return {"f64": "float64", "f32": "float32", "boolean": "bool"}.get(self.kind, "int64")
+
+    def row(self, values: ArrayLike, name: str) -> NDArray[Any]:
+        """Return values as a row of this block, ``(n_genes,)``.
+
+        Args:
+            values: One value per gene.
+            name: What they are, for messages.
+
+        Raises:
+            ConfigError: Another number of values, or one that the block does not allow.
+        """
+        try:
+            given = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{name}: expected numbers, got {_short(values)}") from error
+        if given.size != self.n_genes:
+            raise ConfigError(f"{name}: expected {self.n_genes} values, got shape {given.shape}")
+        given = given.reshape(-1)
+        low, high = np.array(self.lower), np.array(self.upper)
+        is_good = np.isfinite(given) & (low <= given) & (given <= high)
+        if self.dtype in {"int64", "bool"}:
+            is_good &= given == np.round(given)
+        if not is_good.all():
+            gene = int(np.flatnonzero(~is_good)[0])
+            raise ConfigError(
+                f"{name}: expected a value of kind {self.kind} in [{low[gene]}, {high[gene]}], "
+                f"got {given[gene]} for gene {gene}"
+            )
+        if self.kind == "permutation" and len(np.unique(given)) < self.n_genes:
+            raise ConfigError(f"{name}: expected a permutation, got {_short(values)}")
+        return given.astype(self.dtype)
+
 
 @dataclass(frozen=True)
 class Space:
@@ -197,6 +233,31 @@ def to_space(bounds: Bounds) -> Space:
     raise ConfigError(
         f"bounds: expected (low, high) pairs, one per gene, got an array of shape {array.shape}"
     )
+
+
+def to_row(space: Space, x: Any) -> Any:
+    """Return a point as a row of a space: ``(n_genes,)``, or a dictionary by block.
+
+    Args:
+        space: The space.
+        x: One value per gene; for several blocks a mapping of such by name.
+
+    Raises:
+        ConfigError: It is no point of the space.
+    """
+    names = [block.name for block in space.blocks]
+    if not isinstance(x, Mapping):
+        if len(names) > 1:
+            raise ConfigError(
+                f"x0: expected a dictionary by block ({', '.join(names)}), got {_short(x)}"
+            )
+        return space.blocks[0].row(x, "x0")
+    if set(x) != set(names):
+        raise ConfigError(
+            f"x0: expected blocks called {', '.join(names)}, got {', '.join(map(str, x))}"
+        )
+    rows = {block.name: block.row(x[block.name], f"x0[{block.name!r}]") for block in space.blocks}
+    return rows if len(names) > 1 else rows[names[0]]
 
 
 def _is_ambiguous(bounds: Any, array: NDArray[np.float64]) -> bool:
