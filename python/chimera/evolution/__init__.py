@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from chimera.evolution._cma import (
         CMAES,
     )
-    from chimera.evolution._coevolution import (
+    from chimera.evolution._competition import (
         Competition,
+    )
+    from chimera.evolution._cooperation import (
         Cooperation,
     )
     from chimera.evolution._differential import (
@@ -252,8 +254,8 @@ _HOMES = {
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",
-    "Competition": "_coevolution",
-    "Cooperation": "_coevolution",
+    "Competition": "_competition",
+    "Cooperation": "_cooperation",
     "Counts": "evaluation",
     "Criterion": "_termination",
     "DE": "_differential",
