@@ -577,7 +577,7 @@ def test_cascade_can_mark_and_maximise() -> None:
 
 
 def test_cascade_follows_the_search_that_the_loop_runs() -> None:
-    def kept(direction: str, named: Any = None) -> Any:
+    def kept(direction: Any, named: Any = None) -> Any:
         stage = Stage(Vectorized(lambda x: x[:, 0]), keep=0.2)
         stages = [stage, Stage(Vectorized(lambda x: x[:, 0]))]
         inner = Cascade(stages, dropped="failed", direction=named)

@@ -149,7 +149,7 @@ def test_a_search_finds_the_optimum_under_noise() -> None:
 
 
 def test_ranks_follow_the_search_that_the_loop_runs() -> None:
-    def draws_of(direction: str, named: Any = None) -> tuple[Any, Any]:
+    def draws_of(direction: Any, named: Any = None) -> tuple[Any, Any]:
         sign = 1.0 if direction == "minimize" else -1.0
         inner = PerRow(lambda x, rng: sign * float((x**2).sum() + 0.3 * rng.normal()), rng_seed=5)
         racing = Resampling(inner, n_min=3, n_max=20, direction=named)

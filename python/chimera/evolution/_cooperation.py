@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._saved import Saved, asked_again, pending_of
 from chimera.evolution._space import Bounds, real, to_space
+from chimera.evolution._types import Direction
 from chimera.evolution.evaluation import Evaluator, Vectorized
 from chimera.evolution.evaluation._base import Follower
 
@@ -73,7 +74,7 @@ class Cooperation:
         blocks: int | Sequence[Sequence[int]],
         evaluator: Evaluator | Callable[[Any], Any],
         n_random: int = 0,
-        direction: Literal["minimize", "maximize"] = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
     ) -> None:
         whole = to_space(space)
@@ -293,9 +294,7 @@ def _check_search(search: Algorithm, n_genes: int, direction: str) -> None:
         )
 
 
-def _as_evaluator(
-    evaluator: Evaluator | Callable[[Any], Any], direction: Literal["minimize", "maximize"]
-) -> Evaluator:
+def _as_evaluator(evaluator: Evaluator | Callable[[Any], Any], direction: Direction) -> Evaluator:
     if not isinstance(evaluator, Evaluator):
         return Vectorized(evaluator)
     if isinstance(evaluator, Follower):

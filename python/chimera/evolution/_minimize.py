@@ -21,6 +21,7 @@ from chimera.evolution._loop import Optimization, Step, optimize
 from chimera.evolution._outcome import Failures, History, Result
 from chimera.evolution._space import Bounds, Space, to_row, to_space
 from chimera.evolution._termination import AnyOf, Budget, Target
+from chimera.evolution._types import Direction
 from chimera.evolution.evaluation import Evaluator, PerRow, ProcessPool, Vectorized
 from chimera.evolution.evaluation._result import n_rows_of
 
@@ -211,7 +212,7 @@ def _begin(
     x0: Any = None,
     constraints: Any = None,
     n_objectives: int = 1,
-    direction: str | Sequence[str] = "minimize",
+    direction: Direction | Sequence[Direction] = "minimize",
     vectorized: bool = False,
     workers: int = 1,
     seed: int = 0,
@@ -268,7 +269,7 @@ def minimize(
     x0: ArrayLike | Mapping[str, ArrayLike] | None = None,
     constraints: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     n_objectives: int = 1,
-    direction: str | Sequence[str] = "minimize",
+    direction: Direction | Sequence[Direction] = "minimize",
     vectorized: bool = False,
     workers: int = 1,
     seed: int = 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds
 from chimera.evolution._termination import Criterion, Watched, search_of
+from chimera.evolution._types import Direction
 from chimera.evolution.indicators import hypervolume, pareto_ranks
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class MultiObjective(Algorithm):
         return np.where(maximized, -1.0, 1.0)
 
 
-def _directions(direction: str | Sequence[str], n_objectives: Any) -> str | Sequence[str]:
+def _directions(
+    direction: Direction | Sequence[Direction], n_objectives: Any
+) -> Direction | Sequence[Direction]:
     """Check that one direction was given for all objectives, or one for each."""
     if not isinstance(direction, str) and len(direction) != n_objectives:
         raise ConfigError(
@@ -104,7 +107,7 @@ class NSGA2(MultiObjective, method="nsga2"):
         crossover_eta: float = 15.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -173,7 +176,7 @@ class NSGA3(MultiObjective, method="nsga3"):
         crossover_eta: float = 30.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -241,7 +244,7 @@ class SMSEMOA(MultiObjective, method="sms_emoa"):
         crossover_eta: float = 15.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -312,9 +315,9 @@ class MOEAD(MultiObjective, method="moead"):
         n_objectives: int = 2,
         n_partitions: int | None = None,
         n_inner_partitions: int | None = None,
-        decomposition: str = "tchebycheff",
+        decomposition: Literal["tchebycheff", "pbi"] = "tchebycheff",
         theta: float = 5.0,
-        variation: str = "sbx",
+        variation: Literal["sbx", "de"] = "sbx",
         scale: float = 0.5,
         n_neighbours: int = 20,
         neighbour_probability: float = 0.9,
@@ -323,7 +326,7 @@ class MOEAD(MultiObjective, method="moead"):
         crossover_eta: float = 20.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

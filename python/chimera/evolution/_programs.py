@@ -16,6 +16,7 @@ from chimera._chimera.execution import Engine, Instances
 from chimera._chimera.programs import Program
 from chimera.errors import ConfigError
 from chimera.evolution._snapshot import atomic_path
+from chimera.evolution._types import Direction
 
 
 class ProgramSearch:
@@ -74,7 +75,7 @@ class ProgramSearch:
         evolvable: Sequence[str],
         instances: Sequence[tuple[Any, ...]],
         probes: Mapping[str, Sequence[tuple[Any, ...]]] | None = None,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
         settings: Mapping[str, float] | None = None,

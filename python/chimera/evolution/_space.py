@@ -107,7 +107,7 @@ class Space:
         return cls(tuple(Block(n, k, tuple(low), tuple(high)) for n, k, low, high in blocks))
 
 
-Bounds: TypeAlias = "Space | Sequence[Sequence[float]] | tuple[ArrayLike, ArrayLike] | NDArray[Any]"
+Bounds: TypeAlias = Space | Sequence[Sequence[float]] | tuple[ArrayLike, ArrayLike] | NDArray[Any]
 """A space, ``(low, high)`` pairs, or ``(lower, upper)``; see `to_space`."""
 
 

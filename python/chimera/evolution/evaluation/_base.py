@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from chimera.errors import ConfigError
+from chimera.evolution._types import Direction
 from chimera.evolution.evaluation._result import Batch, Counts, Evaluated, Shape
 
 __all__ = [
@@ -28,8 +29,6 @@ __all__ = [
     "describe",
     "generator",
 ]
-
-Direction: TypeAlias = Literal["minimize", "maximize"]
 
 
 @runtime_checkable
