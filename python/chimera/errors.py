@@ -8,7 +8,7 @@ here by name. A trap, spent fuel or an unproven gain is a result and never an ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "ArgumentError",
@@ -32,6 +32,9 @@ __all__ = [
     "VerificationError",
     "WorkloadError",
 ]
+
+DISTRIBUTION: Final = "chimera-engine"
+"""What pip installs; `chimera` on the package index belongs to another project."""
 
 
 class ChimeraError(Exception):
@@ -149,13 +152,13 @@ class MissingExtraError(ChimeraError, ImportError):
 
     Example:
         >>> print(MissingExtraError("plot", "matplotlib"))
-        expected the package 'matplotlib', which is not installed; run: pip install 'chimera[plot]'
+        expected the package 'matplotlib', not installed; run: pip install 'chimera-engine[plot]'
     """
 
     def __init__(self, extra: str, package: str) -> None:
         super().__init__(
-            f"expected the package {package!r}, which is not installed; "
-            f"run: pip install 'chimera[{extra}]'"
+            f"expected the package {package!r}, not installed; "
+            f"run: pip install '{DISTRIBUTION}[{extra}]'"
         )
         self.extra = extra
         self.package = package

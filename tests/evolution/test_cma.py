@@ -141,3 +141,11 @@ def test_spaces_it_cannot_search() -> None:
         CMAES(FREE)
     with pytest.raises(ConfigError, match="lower < upper"):
         CMAES([(1.0, 1.0)])
+
+
+def test_the_mean_is_at_hand() -> None:
+    search = CMAES([(-5.0, 5.0)] * 3, x0=[1.0, 2.0, 3.0], seed=1)
+    assert search.mean.tolist() == pytest.approx([1.0, 2.0, 3.0])
+    _solve(search, _sphere, 1e-9, 5_000)
+    assert np.abs(search.mean).max() < 1e-3
+    assert np.array_equal(CMAES.load(search.save()).mean, search.mean)

@@ -666,7 +666,7 @@ def test_an_unreachable_server_is_named_without_its_password(tmp_path: Path) -> 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r"chimera\[postgres\]"):
+    with pytest.raises(MissingExtraError, match=r"'chimera-engine\[postgres\]'"):
         GenomeDatabase("postgresql://localhost/none")
 
 

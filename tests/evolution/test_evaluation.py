@@ -576,6 +576,26 @@ def test_cascade_can_mark_and_maximise() -> None:
     assert done.violations is None
 
 
+def test_cascade_follows_the_search_that_the_loop_runs() -> None:
+    def kept(direction: Any, named: Any = None) -> Any:
+        stage = Stage(Vectorized(lambda x: x[:, 0]), keep=0.2)
+        stages = [stage, Stage(Vectorized(lambda x: x[:, 0]))]
+        inner = Cascade(stages, dropped="failed", direction=named)
+        cascade = Cascade([Stage(inner)], dropped="failed")  # told through the outer one
+        search = RandomSearch([(0.0, 1.0)], batch_size=20, seed=1, direction=direction)
+        step = next(optimize(search, cascade))
+        batch = np.asarray(step.batch)
+        return batch[~step.evaluated.failed, 0], np.sort(batch[:, 0])
+
+    low, ordered = kept("minimize")
+    assert sorted(low) == ordered[:4].tolist()
+    high, ordered = kept("maximize")
+    assert sorted(high) == ordered[-4:].tolist()
+    for direction, opposite in (("maximize", "minimize"), ("minimize", "maximize")):
+        with pytest.raises(ConfigError, match=f"expected {direction} as the search"):
+            kept(direction, opposite)
+
+
 @pytest.mark.parametrize(
     "make",
     [

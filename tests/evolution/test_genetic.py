@@ -51,7 +51,7 @@ def test_one_max_is_solved(seed: int) -> None:
 
 
 @pytest.mark.parametrize("crossover", ["order", "pmx", "edge"])
-def test_tour_around_a_circle_is_found(crossover: str) -> None:
+def test_tour_around_a_circle_is_found(crossover: Any) -> None:
     """Twelve towns on a circle: the shortest tour within 1e-9 after 200 generations."""
     angles = np.arange(12) * 2 * np.pi / 12
     towns = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -131,7 +131,7 @@ def test_steady_state_takes_any_number_of_rows() -> None:
 
 
 @pytest.mark.parametrize("selection", ["lexicase", "epsilon_lexicase"])
-def test_lexicase_selects_by_cases(selection: str) -> None:
+def test_lexicase_selects_by_cases(selection: Any) -> None:
     search = GA([(-1.0, 1.0)] * 4, population_size=40, selection=selection, seed=1)
     with pytest.raises(BatchError):
         search.tell(search.ask(), np.zeros(40))

@@ -40,7 +40,7 @@ def test_one_batch_holds_all_islands_in_order() -> None:
 @pytest.mark.parametrize("topology", ["ring", "full", "star", "random", "torus", [(0, 1), (1, 2)]])
 @pytest.mark.parametrize("policy", ["best", "random"])
 def test_every_topology_is_reproducible_on_any_number_of_threads(
-    topology: Any, policy: str
+    topology: Any, policy: Any
 ) -> None:
     def make(threads: int) -> Islands:
         return Islands(

@@ -155,7 +155,7 @@ def test_descriptors_outside_are_refused_and_change_nothing(which: int) -> None:
         (lambda: MapElites([(0.0, np.inf)], cells=CELLS), "finite bounds"),
         (lambda: MapElites(SPACE, cells=CELLS, batch_size=0), "batch_size"),
         (lambda: MapElites(SPACE, cells=CELLS, iso_sigma=-1.0), "iso_sigma"),
-        (lambda: MapElites(SPACE, cells=CELLS, outside="x"), "outside"),
+        (lambda: MapElites(SPACE, cells=CELLS, outside="x"), "outside"),  # type: ignore[arg-type]
         (lambda: MapElites(SPACE, cells=Grid((5,), [(0, 1)] * 2)), "shape"),
         (lambda: MapElites(SPACE, cells=CVT(None, [(0, 1)])), "n_cells"),
         (lambda: MapElites(SPACE, cells=CVT(10, [(0, 1)], n_samples=5)), "n_samples"),

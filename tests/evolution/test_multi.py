@@ -206,7 +206,7 @@ def test_convergence_needs_a_search_for_a_front() -> None:
         lambda: NSGA3(BOUNDS, population_size=5),
         lambda: NSGA3(BOUNDS, n_partitions=0),
         lambda: SMSEMOA(BOUNDS, offspring=0),
-        lambda: MOEAD(BOUNDS, decomposition="sum"),
+        lambda: MOEAD(BOUNDS, decomposition="sum"),  # type: ignore[arg-type]
         lambda: MOEAD(BOUNDS, n_neighbours=500),
         lambda: MOEAD(BOUNDS, theta=0.0),
         lambda: HypervolumeConvergence([1.0], tolerance=2.0),

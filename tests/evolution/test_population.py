@@ -394,7 +394,7 @@ def test_damaged_or_foreign_parquet_is_refused(tmp_path: Path) -> None:
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"chimera\[arrow\]"):
+    with pytest.raises(MissingExtraError, match=r"'chimera-engine\[arrow\]'"):
         _full().to_arrow()
 
 

@@ -9,7 +9,7 @@ from chimera.evolution import PSO
 
 @pytest.mark.parametrize("topology", ["ring", "global"])
 @pytest.mark.parametrize("motion", ["constriction", "spherical"])
-def test_converges_to_1e_6_within_10_000_evaluations(topology: str, motion: str) -> None:
+def test_converges_to_1e_6_within_10_000_evaluations(topology: Any, motion: Any) -> None:
     search = PSO([(-5.0, 5.0)] * 4, topology=topology, motion=motion, seed=4)
     while search.n_evaluations < 10_000:
         x: Any = search.ask()

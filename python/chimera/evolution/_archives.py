@@ -17,6 +17,7 @@ from chimera._chimera.population import Archive as _Native
 from chimera.errors import BatchError, ConfigError
 from chimera.evolution._algorithm import _check_whole, _plain
 from chimera.evolution._cells import CVT, Cells, Grid, Ranges, SlidingGrid
+from chimera.evolution._types import Direction, Outside
 
 
 class Added(NamedTuple):
@@ -273,8 +274,8 @@ class GridArchive(Archive):
         ranges: Ranges,
         learning_rate: float = 1.0,
         threshold_min: float | None = None,
-        outside: str = "error",
-        direction: str = "maximize",
+        outside: Outside = "error",
+        direction: Direction = "maximize",
         dtype: str = "float64",
         threads: int = 1,
     ) -> Self:
@@ -336,8 +337,8 @@ class CVTArchive(Archive):
         seed: int = 0,
         learning_rate: float = 1.0,
         threshold_min: float | None = None,
-        outside: str = "error",
-        direction: str = "maximize",
+        outside: Outside = "error",
+        direction: Direction = "maximize",
         dtype: str = "float64",
         threads: int = 1,
     ) -> Self:
@@ -391,8 +392,8 @@ class SlidingBoundariesArchive(Archive):
         ranges: Ranges,
         remap_every: int = 100,
         buffer_size: int = 1000,
-        outside: str = "error",
-        direction: str = "maximize",
+        outside: Outside = "error",
+        direction: Direction = "maximize",
         dtype: str = "float64",
         threads: int = 1,
     ) -> Self:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Covariance, Direction
 
 
 class CMAES(Algorithm, method="cmaes"):
@@ -60,6 +61,12 @@ class CMAES(Algorithm, method="cmaes"):
         [1.5, 1.5, 1.5, 1.5]
     """
 
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of the distribution, ``(n_genes,)``: the best guess under noise."""
+        out: NDArray[np.float64] = self.population.x[0]
+        return out
+
     def __new__(
         cls,
         space: Bounds,
@@ -67,7 +74,7 @@ class CMAES(Algorithm, method="cmaes"):
         x0: ArrayLike | None = None,
         sigma: float | Sequence[float] | NDArray[np.float64] | None = None,
         population_size: int | None = None,
-        covariance: Literal["full", "separable"] = "full",
+        covariance: Covariance = "full",
         active: bool = True,
         restarts: Literal["none", "ipop", "bipop"] = "none",
         n_restarts_max: int = 9,
@@ -76,7 +83,7 @@ class CMAES(Algorithm, method="cmaes"):
         tol_x: float = 1e-11,
         tol_up: float = 1e4,
         condition_max: float = 1e14,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

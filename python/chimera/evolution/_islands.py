@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
@@ -57,10 +57,11 @@ class Islands(Algorithm, method="islands"):
         make: Callable[[int], Algorithm] | Sequence[Algorithm],
         *,
         n_islands: int | None = None,
-        topology: str | Sequence[tuple[int, int]] = "ring",
+        topology: Literal["ring", "full", "star", "torus", "random"]
+        | Sequence[tuple[int, int]] = "ring",
         migration_every: int = 10,
         n_migrants: int = 2,
-        policy: str = "best",
+        policy: Literal["best", "random"] = "best",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._cells import Cells
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Covariance, Direction, Outside
 
 
 class MapElites(Algorithm, method="map_elites"):
@@ -56,9 +57,9 @@ class MapElites(Algorithm, method="map_elites"):
         n_initial: int | None = None,
         iso_sigma: float = 0.01,
         line_sigma: float = 0.2,
-        outside: str = "error",
+        outside: Outside = "error",
         qd_offset: float = 0.0,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -124,10 +125,10 @@ class CMAME(Algorithm, method="cma_me"):
         emitter_size: int = 36,
         x0: ArrayLike | None = None,
         sigma: float = 0.05,
-        covariance: str = "full",
-        outside: str = "error",
+        covariance: Covariance = "full",
+        outside: Outside = "error",
         qd_offset: float = 0.0,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -199,10 +200,10 @@ class CMAMAE(Algorithm, method="cma_mae"):
         emitter_size: int = 36,
         x0: ArrayLike | None = None,
         sigma: float = 0.05,
-        covariance: str = "full",
-        outside: str = "error",
+        covariance: Covariance = "full",
+        outside: Outside = "error",
         qd_offset: float | None = None,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

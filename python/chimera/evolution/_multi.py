@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,8 @@ from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds
+from chimera.evolution._termination import Criterion, Watched, search_of
+from chimera.evolution._types import Direction
 from chimera.evolution.indicators import hypervolume, pareto_ranks
 
 if TYPE_CHECKING:
@@ -48,7 +50,9 @@ class MultiObjective(Algorithm):
         return np.where(maximized, -1.0, 1.0)
 
 
-def _directions(direction: str | Sequence[str], n_objectives: Any) -> str | Sequence[str]:
+def _directions(
+    direction: Direction | Sequence[Direction], n_objectives: Any
+) -> Direction | Sequence[Direction]:
     """Check that one direction was given for all objectives, or one for each."""
     if not isinstance(direction, str) and len(direction) != n_objectives:
         raise ConfigError(
@@ -103,7 +107,7 @@ class NSGA2(MultiObjective, method="nsga2"):
         crossover_eta: float = 15.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -172,7 +176,7 @@ class NSGA3(MultiObjective, method="nsga3"):
         crossover_eta: float = 30.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -240,7 +244,7 @@ class SMSEMOA(MultiObjective, method="sms_emoa"):
         crossover_eta: float = 15.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -311,9 +315,9 @@ class MOEAD(MultiObjective, method="moead"):
         n_objectives: int = 2,
         n_partitions: int | None = None,
         n_inner_partitions: int | None = None,
-        decomposition: str = "tchebycheff",
+        decomposition: Literal["tchebycheff", "pbi"] = "tchebycheff",
         theta: float = 5.0,
-        variation: str = "sbx",
+        variation: Literal["sbx", "de"] = "sbx",
         scale: float = 0.5,
         n_neighbours: int = 20,
         neighbour_probability: float = 0.9,
@@ -322,7 +326,7 @@ class MOEAD(MultiObjective, method="moead"):
         crossover_eta: float = 20.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -347,12 +351,13 @@ class MOEAD(MultiObjective, method="moead"):
         return cls._start("moead", space, settings, seed=seed, threads=threads, direction=direction)
 
 
-class HypervolumeConvergence:
+class HypervolumeConvergence(Criterion):
     """Termination of a loop once the hypervolume of the front no longer grows.
 
     Called after every step, as `optimize` does, it returns ``"hypervolume"`` when the front's
     hypervolume grew by less than ``tolerance``, as a share of itself, over the last ``n_steps``
-    steps; else None.
+    steps; else None. It may be used again: another search, or one that began anew, starts with a
+    clean memory.
 
     Args:
         reference: ``(n_objectives,)``, the reference point in the caller's directions; rows that
@@ -361,7 +366,8 @@ class HypervolumeConvergence:
         n_steps: Steps over which growth is measured.
 
     Raises:
-        ConfigError: A setting is outside its range.
+        ConfigError: A setting is outside its range; when the loop begins, no search for a front,
+            or one of another number of objectives.
 
     Example:
         >>> import numpy as np
@@ -379,22 +385,34 @@ class HypervolumeConvergence:
             raise ConfigError(f"tolerance: expected a share in [0, 1), got {tolerance!r}")
         if n_steps < 1:
             raise ConfigError(f"n_steps: expected at least 1, got {n_steps!r}")
-        self._reference = np.asarray(reference, dtype=np.float64)
+        self._reference = np.asarray(reference, dtype=np.float64).reshape(-1)
         self._tolerance = tolerance
         self._volumes: deque[float] = deque(maxlen=n_steps + 1)
+        self._watched = Watched()
 
     @property
     def volume(self) -> float:
         """The hypervolume after the last step; NaN before."""
         return self._volumes[-1] if self._volumes else float("nan")
 
-    def __call__(self, step: Step) -> str | None:
-        """Look at a step of a loop."""
-        search = step.algorithm
+    def check(self, search: Any) -> None:
+        """Refuse what has no front, or another number of objectives; see `Criterion`."""
+        search = search_of(search)
         if not isinstance(search, MultiObjective):
             raise ConfigError(
                 f"termination: expected a search for a front, got {type(search).__name__}"
             )
+        if len(self._reference) != search.n_objectives:
+            raise ConfigError(
+                f"reference: expected {search.n_objectives} values, got {len(self._reference)}"
+            )
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step of a loop."""
+        self.check(step.algorithm)
+        search = search_of(step.algorithm)
+        if self._watched.is_another(step):
+            self._volumes.clear()
         objectives, signs = search.front.objectives, search._signs()  # noqa: SLF001 -- one module
         volume = 0.0
         if objectives is not None and len(objectives):

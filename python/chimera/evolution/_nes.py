@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 Sigma = float | Sequence[float] | NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class LMMAES(Algorithm, method="lm_ma_es"):
         population_size: int | None = None,
         tol_sigma: float = 1e-12,
         tol_fun_hist: float = 1e-12,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -119,7 +120,7 @@ class XNES(Algorithm, method="xnes"):
         population_size: int | None = None,
         tol_sigma: float = 1e-12,
         tol_fun_hist: float = 1e-12,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -192,7 +193,7 @@ class OpenAIES(Algorithm, method="openai_es"):
         weight_decay: float = 0.0,
         tol_sigma: float = 1e-12,
         tol_fun_hist: float = 1e-12,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

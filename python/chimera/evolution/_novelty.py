@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from chimera._chimera import population as _native
 from chimera.errors import BatchError
 from chimera.evolution._algorithm import Algorithm, _check_whole
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 
 class Neighbours(NamedTuple):
@@ -147,13 +148,13 @@ class NoveltySearch(Algorithm, method="novelty_search"):
         population_size: int = 100,
         k: int = 15,
         local_competition: bool = False,
-        policy: str = "threshold",
+        policy: Literal["threshold", "random", "best"] = "threshold",
         n_added: int = 5,
         threshold: float | None = None,
         archive_size_max: int = 100_000,
         iso_sigma: float = 0.05,
         line_sigma: float = 0.2,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

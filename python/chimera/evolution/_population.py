@@ -398,7 +398,7 @@ class Population:
         """Return a ``pyarrow.Table`` that shares the numbers.
 
         Raises:
-            MissingExtraError: pyarrow is not installed (``chimera[arrow]``).
+            MissingExtraError: pyarrow is not installed (``chimera-engine[arrow]``).
         """
         from chimera.evolution import _parquet
 

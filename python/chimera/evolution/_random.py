@@ -6,6 +6,7 @@ from typing import Self
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 
 class RandomSearch(Algorithm, method="random_search"):
@@ -34,7 +35,7 @@ class RandomSearch(Algorithm, method="random_search"):
         space: Bounds,
         *,
         batch_size: int = 100,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

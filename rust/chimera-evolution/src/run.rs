@@ -187,6 +187,21 @@ impl Run {
     /// Nothing was asked; shapes that do not fit; NaN or infinite scores in rows that are not marked
     /// failed; genomes outside the space. The state is then unchanged.
     pub fn tell(&mut self, genomes: Option<Vec<Column>>, scores: &Scores<'_>) -> Result<()> {
+        self.tell_part(genomes, scores, 0)
+    }
+
+    /// As [`Run::tell`], but the last `n_skipped` rows were never evaluated, because a budget ended
+    /// before them. They must be marked failed, which is what the method learns of them; they count
+    /// neither as evaluated nor as failed.
+    ///
+    /// # Errors
+    /// As [`Run::tell`]; no row was evaluated, or a skipped one is not marked failed.
+    pub fn tell_part(
+        &mut self,
+        genomes: Option<Vec<Column>>,
+        scores: &Scores<'_>,
+        n_skipped: usize,
+    ) -> Result<()> {
         self.ensure_asked()?;
         let algorithm = self.method.algorithm();
         let n_rows = match &genomes {
@@ -205,9 +220,13 @@ impl Run {
             ));
         }
         self.check(scores, n_rows)?;
+        if n_skipped >= n_rows || !(n_rows - n_skipped..n_rows).all(|row| scores.is_failed(row)) {
+            let expected = format!("less than {n_rows} rows, all marked failed");
+            return Err(Error::batch("skipped", expected, n_skipped));
+        }
         let maximized = &self.progress.maximized;
         if !maximized.contains(&true) {
-            return self.digest(genomes, scores, n_rows);
+            return self.digest(genomes, scores, n_rows, n_skipped);
         }
         let mut negated = std::mem::take(&mut self.negated);
         negated.clear();
@@ -215,7 +234,8 @@ impl Run {
         negated.extend(
             signed.map(|(value, is_maximized)| if *is_maximized { -value } else { *value }),
         );
-        let told = self.digest(genomes, &Scores { objectives: &negated, ..*scores }, n_rows);
+        let scores = Scores { objectives: &negated, ..*scores };
+        let told = self.digest(genomes, &scores, n_rows, n_skipped);
         self.negated = negated;
         told
     }
@@ -226,6 +246,7 @@ impl Run {
         genomes: Option<Vec<Column>>,
         scores: &Scores<'_>,
         n_rows: usize,
+        n_skipped: usize,
     ) -> Result<()> {
         let context = self.context(self.progress.first_id);
         if let Some(columns) = genomes {
@@ -242,8 +263,9 @@ impl Run {
             self.remember(None, scores, n_rows);
         }
         self.progress.generation += 1;
-        self.progress.n_evaluations += n_rows as u64;
-        self.progress.n_failed += scores.failed.iter().filter(|failed| **failed).count() as u64;
+        self.progress.n_evaluations += (n_rows - n_skipped) as u64;
+        let n_failed = scores.failed.iter().filter(|failed| **failed).count() - n_skipped;
+        self.progress.n_failed += n_failed as u64;
         self.progress.is_pending = false;
         Ok(())
     }

@@ -115,26 +115,29 @@ impl Run {
     /// Args:
     ///     batch: What ``ask`` returned, or rows evaluated instead of it.
     ///     scores: Objectives, ``(n,)`` or ``(n, n_objectives)`` float64.
-    ///     violations: Total constraint violation ``(n,)``, 0 where feasible.
     ///     descriptors: Behaviour descriptors ``(n, n_descriptors)``.
+    ///     violations: Total constraint violation ``(n,)``, 0 where feasible.
     ///     cases: Error per case ``(n, n_cases)``, for lexicase selection.
     ///     failed: True where evaluation failed ``(n,)``; scores there may be NaN.
+    ///     skipped: How many rows at the end were never evaluated, because a budget ended before
+    ///         them. They must be marked failed, and count neither as evaluated nor as failed.
     ///
     /// Raises:
     ///     OrderError: Nothing was asked.
     ///     BatchError: Shapes do not fit, scores are not finite, genomes are outside the space. The
     ///         search is unchanged.
-    #[pyo3(signature = (batch, scores, *, violations=None, descriptors=None, cases=None, failed=None))]
+    #[pyo3(signature = (batch, scores, descriptors=None, *, violations=None, cases=None, failed=None, skipped=0))]
     #[expect(clippy::too_many_arguments, reason = "one per kind of score")]
     fn tell(
         &self,
         py: Python<'_>,
         batch: &Bound<'_, PyAny>,
         scores: &Bound<'_, PyAny>,
-        violations: Option<&Bound<'_, PyAny>>,
         descriptors: Option<&Bound<'_, PyAny>>,
+        violations: Option<&Bound<'_, PyAny>>,
         cases: Option<&Bound<'_, PyAny>>,
         failed: Option<&Bound<'_, PyAny>>,
+        skipped: usize,
     ) -> Outcome<()> {
         self.lock().ensure_asked()?;
         let (n_asked, genomes) = self.take_in(batch)?;
@@ -161,7 +164,7 @@ impl Run {
                     "tell: expected the batch that was asked last; another thread asked meanwhile",
                 ));
             }
-            run.tell(genomes, &scores)
+            run.tell_part(genomes, &scores, skipped)
         })?;
         Ok(())
     }

@@ -104,13 +104,14 @@ class Recorder:
         self,
         batch: Any,
         scores: ArrayLike,
+        descriptors: ArrayLike | None = None,
         *,
         violations: ArrayLike | None = None,
-        descriptors: ArrayLike | None = None,
         cases: ArrayLike | None = None,
         failed: ArrayLike | None = None,
+        skipped: int = 0,
     ) -> None:
-        """Tell the search, then store the generation.
+        """Tell the search, then store the generation; rows that were skipped are not stored.
 
         Raises:
             BatchError: What the search refuses; nothing is stored then.
@@ -124,7 +125,12 @@ class Recorder:
             descriptors=descriptors,
             cases=cases,
             failed=failed,
+            **({"skipped": skipped} if skipped else {}),
         )
+        told: list[Any] = [batch, scores, violations, descriptors, failed]
+        if skipped:
+            told = [_head(part, _n_rows(batch) - skipped) for part in told]
+        batch, scores, violations, descriptors, failed = told
         self.store(batch, scores, violations=violations, descriptors=descriptors, failed=failed)
 
     def __call__(self, step: Step) -> None:
@@ -163,8 +169,9 @@ class Recorder:
         self, batch: Any
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
         first_id, parents, operators = self.algorithm.origins
-        ids = np.arange(first_id, first_id + _n_rows(batch), dtype=np.int64)
-        return _lineage(ids, parents, operators)
+        n_rows = _n_rows(batch)  # fewer than were asked when a budget has cut the batch
+        ids = np.arange(first_id, first_id + n_rows, dtype=np.int64)
+        return _lineage(ids, parents[:n_rows], operators[:n_rows])
 
     def _keys(self, batch: Any) -> list[tuple[bytes, str]]:
         """Return what tells the rows of a batch apart."""
@@ -315,6 +322,13 @@ class Recorder:
 
 def _n_rows(batch: Any) -> int:
     return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+
+
+def _head(values: Any, n: int) -> Any:
+    """Return the first rows of a batch or of what is told of one."""
+    if isinstance(values, dict):
+        return {name: block[:n] for name, block in values.items()}
+    return None if values is None else values[:n]
 
 
 def _vector(values: ArrayLike | None, n_rows: int, dtype: type[np.generic]) -> NDArray[Any]:

@@ -32,7 +32,7 @@ class GenomeDatabase:
 
     Args:
         place: Path of an SQLite file, created when missing, or
-            ``postgresql://user:password@host/database`` (needs ``chimera[postgres]``; tables
+            ``postgresql://user:password@host/database`` (needs ``chimera-engine[postgres]``; tables
             stand in the schema ``chimera``).
         read_only: Refuse to write, and do not create anything.
         is_synced: Wait for the disk at each generation, so that a power cut loses nothing either
@@ -94,6 +94,7 @@ class GenomeDatabase:
                 generation is missing in the database and the run goes on.
 
         Raises:
+            ConfigError: It is no search by ask and tell, such as a game of several searches.
             StorageError: The run cannot be registered, or there is no run of that number.
             StateError: The stored run is of another algorithm, seed or space.
         """
@@ -263,6 +264,11 @@ class GenomeDatabase:
 
 def _facts(algorithm: Search, settings: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what identifies a search."""
+    if not all(hasattr(algorithm, name) for name in ("ask", "tell", "maximized", "blocks")):
+        raise ConfigError(
+            f"algorithm: expected a search by ask and tell, got {type(algorithm).__name__}; what "
+            "consists of searches is recorded one by one, record(side), and given the recorders"
+        )
     given = settings if settings is not None else getattr(algorithm, "settings", {})
     maximized = list(algorithm.maximized)
     return {

@@ -14,12 +14,16 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from chimera.errors import ConfigError
+from chimera.evolution._types import Direction
 from chimera.evolution.evaluation._result import Batch, Counts, Evaluated, Shape
 
 __all__ = [
     "Base",
     "CallTimeoutError",
+    "Direction",
     "Evaluator",
+    "Follower",
+    "Ranking",
     "Task",
     "check_function",
     "describe",
@@ -120,6 +124,57 @@ class Task:
         if self.rng_seed is None:
             return self.function(x)
         return self.function(x, generator(self.rng_seed, key))
+
+
+class Ranking:
+    """The direction in which a back end ranks rows: its own, or that of the search it serves.
+
+    Args:
+        direction: What the caller named; None to follow the search, which minimises unless it says
+            otherwise.
+
+    Raises:
+        ConfigError: It is no direction.
+    """
+
+    def __init__(self, direction: Direction | None) -> None:
+        if direction not in {None, "minimize", "maximize"}:
+            raise ConfigError(f"direction: expected minimize or maximize, got {direction!r}")
+        self._named = direction
+        self.direction: Direction = direction or "minimize"
+
+    @property
+    def sign(self) -> float:
+        """The sign with which smaller scores are better."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
+    def follow(self, direction: Direction) -> bool:
+        """Rank as a search does; return whether that is another direction than before.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        if self._named not in {None, direction}:
+            raise ConfigError(
+                f"direction: expected {direction} as the search, got {self._named} from its "
+                "evaluator; leave it out there to follow the search"
+            )
+        is_other = self.direction != direction
+        self.direction = direction
+        return is_other
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A back end that ranks rows itself, and must do so as the search does."""
+
+    def follow(self, direction: Direction) -> None:
+        """Rank as the search does that this evaluates for.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        ...
 
 
 class CallTimeoutError(Exception):

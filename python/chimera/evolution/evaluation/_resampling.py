@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chimera.errors import ConfigError, OrderError
 from chimera.evolution._student import quantile
-from chimera.evolution.evaluation._base import Evaluator
+from chimera.evolution.evaluation._base import Direction, Evaluator, Follower, Ranking
 from chimera.evolution.evaluation._result import (
     Batch,
     Counts,
@@ -70,11 +70,11 @@ class Resampling:
         confidence: With which all ranks across the cut shall be right.
         n_select: Rows that matter to the search: how many survive, or 1.
         method: ``racing`` or ``ocba``.
-        direction: Whether low or high is best.
+        direction: Whether low or high is best; by default as the search that a loop runs.
         n_elite: Rows whose draws are kept across batches for `best`.
 
     Raises:
-        ConfigError: A setting outside its range.
+        ConfigError: A setting outside its range; in a loop, another direction than the search's.
 
     Example:
         >>> import numpy as np
@@ -96,7 +96,7 @@ class Resampling:
         confidence: float = 0.95,
         n_select: int = 1,
         method: Literal["racing", "ocba"] = "racing",
-        direction: Literal["minimize", "maximize"] = "minimize",
+        direction: Direction | None = None,
         n_elite: int = 8,
     ) -> None:
         if not isinstance(evaluator, Evaluator):
@@ -114,15 +114,13 @@ class Resampling:
             )
         if method not in {"racing", "ocba"}:
             raise ConfigError(f"method: expected racing or ocba, got {method}")
-        if direction not in {"minimize", "maximize"}:
-            raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
+        self._ranking = Ranking(direction)
         self._evaluator = evaluator
         self._n_min = n_min
         self._n_max = n_max
         self._confidence = confidence
         self._n_select = n_select
         self._is_racing = method == "racing"
-        self._sign = 1.0 if direction == "minimize" else -1.0
         self._n_elite = n_elite
         self._elite: list[tuple[Any, _Draws]] = []
         self._n_rows = 0
@@ -135,6 +133,21 @@ class Resampling:
         out = Counts() + inner
         out.n_rows, out.n_failed = self._n_rows, self._n_failed
         return out
+
+    @property
+    def _sign(self) -> float:
+        return self._ranking.sign
+
+    def follow(self, direction: Direction) -> None:
+        """Rank as the search does that this evaluates for; loops call it.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        if self._ranking.follow(direction):
+            self._elite = []
+        if isinstance(self._evaluator, Follower):
+            self._evaluator.follow(direction)
 
     def close(self) -> None:
         """Close the evaluator."""

@@ -17,12 +17,25 @@ from numpy.typing import NDArray
 
 from chimera.errors import BatchError, ConfigError
 
-__all__ = ["Batch", "Counts", "Evaluated", "Shape", "concatenate", "n_rows_of", "select_rows"]
+__all__ = [
+    "NOT_FINITE",
+    "NOT_USABLE",
+    "Batch",
+    "Counts",
+    "Evaluated",
+    "Shape",
+    "concatenate",
+    "kind_of",
+    "n_rows_of",
+    "select_rows",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Batch: TypeAlias = NDArray[Any] | Mapping[str, NDArray[Any]]
 """Candidates: an array ``(n, d)``, or one such array per block of a mixed space."""
 
+NOT_FINITE = "that are not finite"
+NOT_USABLE = "returned numbers that cannot be used"
 KEYS = ("objectives", "violations", "descriptors", "cases")
 
 
@@ -60,6 +73,23 @@ def select_rows(batch: Batch, rows: Any) -> Batch:
         return {name: block[rows] for name, block in batch.items()}
     out: NDArray[Any] = batch[rows]
     return out
+
+
+def kind_of(reason: str) -> tuple[str, bool]:
+    """Return a row's reason of failure without its numbers, and whether the objective answered.
+
+    Args:
+        reason: As in `Evaluated.errors`.
+
+    Returns:
+        What rows that failed alike have in common; True for numbers that cannot be used, such as
+        NaN, and False for exceptions, time limits and answers of another shape.
+    """
+    for mark in (NOT_FINITE, NOT_USABLE):
+        before, found, _ = reason.partition(mark)
+        if found:
+            return before + mark, True
+    return reason, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +154,7 @@ class Shape:
         if len(numbers) != n:
             raise ValueError(f"returned {len(numbers)} {name}; expected {n}")
         if not np.isfinite(numbers).all():
-            raise ValueError(f"returned {name} that are not finite: {numbers.tolist()}")
+            raise ValueError(f"returned {name} {NOT_FINITE}: {numbers.tolist()}")
         out[start : start + n] = numbers
 
 

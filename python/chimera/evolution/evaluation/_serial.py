@@ -19,6 +19,7 @@ from chimera.evolution.evaluation._base import (
 from chimera.evolution.evaluation._pool import ProcessPool
 from chimera.evolution.evaluation._result import (
     KEYS,
+    NOT_USABLE,
     Batch,
     Evaluated,
     Floats,
@@ -176,7 +177,7 @@ class Vectorized(Base):
         if not bad.any():
             return {}
         rows = np.flatnonzero(bad).tolist()
-        return {row: f"returned numbers that cannot be used: {table[row].tolist()}" for row in rows}
+        return {row: f"{NOT_USABLE}: {table[row].tolist()}" for row in rows}
 
 
 class PerRow(Base):

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
+from chimera.evolution._cells import Grid
 from chimera.evolution._population import Population
-from chimera.evolution.plots._axes import colorbar, module, new_axes
+from chimera.evolution.plots._axes import colorbar, module, new_axes, search_in
 
 if TYPE_CHECKING:
+    from chimera.evolution._algorithm import Algorithm
     from chimera.evolution._archives import Archive
-    from chimera.evolution._cells import Grid
 
 
 def _range(lower: ArrayLike, upper: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -159,7 +160,7 @@ def cvt_heatmap(
 
 
 def archive_heatmap(
-    held: Archive | Population,
+    held: Archive | Algorithm | Population,
     *,
     cells: Grid | None = None,
     names: Sequence[str] | None = None,
@@ -171,9 +172,10 @@ def archive_heatmap(
     """Draw what an archive or a quality-diversity search holds.
 
     Args:
-        held: `GridArchive`, `CVTArchive` or `SlidingBoundariesArchive`, or the `population` of a
-            search; two descriptors.
-        cells: The grid of a population; without it its individuals are points.
+        held: `GridArchive`, `CVTArchive` or `SlidingBoundariesArchive`; or a search, or its
+            `population`; two descriptors.
+        cells: The grid of a population; without it its individuals are points. A search brings the
+            grid that it was started with.
         names: Names of the descriptors.
         label: What the colours mean.
         vmin: Score of the darkest colour.
@@ -188,8 +190,23 @@ def archive_heatmap(
         MissingExtraError: matplotlib is not installed.
     """
     style: dict[str, Any] = {"names": names, "label": label, "vmin": vmin, "vmax": vmax, "ax": ax}
+    search = search_in(held)
+    if search is not None:
+        return _population(search.population, cells or _grid_of(search), style)
     if isinstance(held, Population):
         return _population(held, cells, style)
+    return _archive(held, style)
+
+
+def _grid_of(search: Any) -> Grid | None:
+    """Return the grid that a search was started with; None for other cells, or when loaded."""
+    layout = search.settings.get("layout", {})
+    if layout.get("kind") != "grid":
+        return None
+    return Grid(layout["shape"], list(zip(layout["lower"], layout["upper"], strict=True)))
+
+
+def _archive(held: Any, style: dict[str, Any]) -> Any:
     low, high = (np.asarray(side, dtype=np.float64) for side in held.ranges)
     if len(low) != 2:
         raise ConfigError(f"held: expected an archive with 2 descriptors, got {len(low)}")

@@ -349,7 +349,8 @@ impl Algorithm for Pso {
         let Some(Column::F64(genomes)) = batch.genomes.first() else { return Ok(()) };
         let (n, d) = (genomes.n_rows(), genomes.n_columns());
         let is_first = self.worth.is_empty();
-        self.places.reset(n, d).copy_from_slice(genomes.as_slice());
+        // The batch itself, not a copy: the next one goes to other memory while this is held.
+        self.places = genomes.clone();
         if is_first {
             self.bests = genomes.clone();
             self.worth.extend((0..n).map(|row| Worth::of(scores, row)));
