@@ -21,6 +21,7 @@ __all__ = [
     "EvaluationError",
     "LedgerError",
     "MissingExtraError",
+    "MissingFileError",
     "ObjectiveError",
     "OrderError",
     "ProgramError",
@@ -100,6 +101,10 @@ class ConfigError(ChimeraError, ValueError):
 
 class StorageError(ChimeraError, OSError):
     """The project folder cannot be read or written."""
+
+
+class MissingFileError(StorageError, FileNotFoundError):
+    """The file that was to be read is not there."""
 
 
 class ConflictError(StorageError):

@@ -22,7 +22,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import ConflictError, StorageError
+from chimera.errors import ConflictError, MissingFileError, StorageError
 from chimera.evolution.database.backend import Rows, ensure_open
 from chimera.evolution.database.rows import Generation
 from chimera.evolution.database.schema import APPLICATION_ID, SCHEMA_VERSION, statements
@@ -68,7 +68,7 @@ class SqliteBackend:
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         if read_only and not path.is_file():
-            raise StorageError(f"expected a genome database, found no file ({path})")
+            raise MissingFileError(f"expected a genome database, found no file ({path})")
         with self._translated():
             if read_only:
                 with self._reading(is_frozen=self._frozen() is not None) as connection:
