@@ -1,5 +1,6 @@
 """The genome database: what is stored, asked, survived and refused; SQLite and PostgreSQL."""
 
+import gc
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -516,6 +518,28 @@ def test_resuming_another_search_is_refused(database: GenomeDatabase) -> None:
             database.record(other, run=search.run)
     with pytest.raises(StorageError, match="got 99"):
         database.record(RandomSearch([(0.0, 1.0)] * 2, seed=1), run=99)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [GA([(0.0, 1.0)] * 100, population_size=500), RandomSearch([(0.0, 1.0)] * 100, batch_size=500)],
+    ids=["generational", "steady"],
+)
+def test_recording_streams(tmp_path: Path, search: Algorithm) -> None:
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        recorder = database.record(search)
+        for generation in range(25):
+            batch = recorder.ask()
+            scores = sphere(batch)
+            if generation == 5:  # statements and pages are cached by now
+                gc.collect()
+                tracemalloc.start()
+            recorder.tell(batch, scores)
+        gc.collect()
+        held, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 0.4 * batch.nbytes  # of 20 generations
+    assert peak < 5 * batch.nbytes
 
 
 def test_interrupted_runs_say_so(database: GenomeDatabase) -> None:

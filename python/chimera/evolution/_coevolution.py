@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chimera.errors import BatchError, ConfigError
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._space import Bounds, real, to_space
 from chimera.evolution.evaluation import Evaluator, Vectorized
 
@@ -96,6 +97,7 @@ class Competition:
             raise ConfigError(f"n_hall: expected at least 0, got {n_hall}")
         if not 1 <= hall_size <= HALL_MAX:
             raise ConfigError(f"hall_size: expected 1 to {HALL_MAX}, got {hall_size}")
+        ensure_whole("seed", seed, 2**64)
         self._sides = (first, second)
         self._play = play
         self._n_opponents = n_opponents
@@ -252,6 +254,7 @@ class Cooperation:
             raise ConfigError(f"n_random: expected at least 0, got {n_random}")
         if direction not in {"minimize", "maximize"}:
             raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
+        ensure_whole("seed", seed, 2**64)
         self._lower = np.array(whole.blocks[0].lower)
         self._upper = np.array(whole.blocks[0].upper)
         if not (np.isfinite(self._lower).all() and np.isfinite(self._upper).all()):
