@@ -1,8 +1,8 @@
 """Every exception that Chimera raises.
 
 One tree under `ChimeraError`; each class also inherits the builtin that a caller would catch.
-The native modules import `SourceError`, `ArgumentError`, `StateError` and `ProgramError` from
-here by name. A trap, spent fuel or an unproven gain is a result and never an exception.
+The native modules import some of them from here by name (``rust/chimera-py/src/error.rs``). A trap,
+spent fuel or an unproven gain is a result and never an exception.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import Any, Final
 __all__ = [
     "ArgumentError",
     "BatchError",
+    "CapacityError",
     "ChimeraError",
     "ConfigError",
+    "ConflictError",
     "CorruptLedgerError",
     "EvaluationError",
     "LedgerError",
     "MissingExtraError",
+    "MissingFileError",
     "ObjectiveError",
     "OrderError",
     "ProgramError",
@@ -71,6 +74,10 @@ class BatchError(ChimeraError, ValueError):
     """Genomes or scores do not fit the search; nothing was changed."""
 
 
+class CapacityError(ChimeraError, MemoryError):
+    """What was asked for needs more memory than there is; nothing was changed."""
+
+
 class OrderError(ChimeraError, RuntimeError):
     """Calls came in the wrong order, for example ``tell`` before ``ask``."""
 
@@ -97,6 +104,14 @@ class ConfigError(ChimeraError, ValueError):
 
 class StorageError(ChimeraError, OSError):
     """The project folder cannot be read or written."""
+
+
+class MissingFileError(StorageError, FileNotFoundError):
+    """The file that was to be read is not there."""
+
+
+class ConflictError(StorageError):
+    """Rows cannot be stored however often it is tried: they contradict what is there."""
 
 
 class ProjectLockedError(StorageError):

@@ -281,6 +281,7 @@ class Run:
 
         Raises:
             BatchError: The method cannot give that many.
+            CapacityError: They need more memory than there is.
         """
     @property
     def batch_size(self, /) -> int:

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera.population import Archive as _Native
 from chimera.errors import BatchError, ConfigError
-from chimera.evolution._algorithm import _check_whole, _plain
+from chimera.evolution._algorithm import _plain
 from chimera.evolution._cells import CVT, Cells, Grid, Ranges, SlidingGrid
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._types import Direction, Outside
 
 
@@ -102,8 +103,8 @@ class Archive(_Native):
         ):
             if value not in allowed:
                 raise ConfigError(f"{key}: expected {' or '.join(allowed)}, got {value!r}")
-        _check_whole("n_genes", n_genes, 2**32)
-        _check_whole("threads", threads, 1025)
+        ensure_whole("n_genes", n_genes, 2**32)
+        ensure_whole("threads", threads, 1025)
         rule = {
             "direction": direction,
             "learning_rate": learning_rate,
@@ -194,7 +195,10 @@ class Archive(_Native):
 
         Raises:
             BatchError: The archive is empty.
+            ConfigError: ``n`` or ``seed`` is no whole number of at least 0.
         """
+        ensure_whole("n", n, 2**32)
+        ensure_whole("seed", seed, 2**64)
         if len(self) == 0:
             raise BatchError("sample: expected an archive with elites, got an empty one")
         rows = np.random.default_rng(seed).integers(len(self), size=n)

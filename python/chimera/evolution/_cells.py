@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from chimera.errors import ConfigError
+from chimera.evolution._numbers import ensure_numbers
 
 Ranges: TypeAlias = Sequence[tuple[float, float]] | np.ndarray[Any, Any]
 
 
 def _bounds(ranges: Ranges) -> dict[str, list[float]]:
+    ensure_numbers("ranges", ranges)
     try:
         pairs = np.asarray(ranges, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -28,9 +31,9 @@ def _bounds(ranges: Ranges) -> dict[str, list[float]]:
 
 def _sides(shape: Sequence[int]) -> list[int]:
     try:
-        sides = [int(side) for side in shape]
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"shape: expected numbers of cells, got {shape!r}") from error
+        sides = [operator.index(side) for side in shape]
+    except TypeError as error:
+        raise ConfigError(f"shape: expected whole numbers of cells, got {shape!r}") from error
     if any(side < 1 for side in sides):
         raise ConfigError(f"shape: expected at least 1 cell along each descriptor, got {shape!r}")
     return sides
@@ -94,6 +97,7 @@ class CVT:
                 **_bounds(self.ranges),
             }
         bounds = _bounds(self.ranges)
+        ensure_numbers("centroids", self.centroids)
         centroids = np.asarray(self.centroids, dtype=np.float64)
         if centroids.ndim != 2 or centroids.shape[1] != len(bounds["lower"]):  # noqa: PLR2004
             raise ConfigError(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from chimera.errors import BatchError, ConfigError
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
 
 __all__ = ["Competition", "Generation"]
@@ -99,6 +100,7 @@ class Competition:
             raise ConfigError(f"n_hall: expected at least 0, got {n_hall}")
         if not 1 <= hall_size <= HALL_MAX:
             raise ConfigError(f"hall_size: expected 1 to {HALL_MAX}, got {hall_size}")
+        ensure_whole("seed", seed, 2**64)
         for side in (first, second):
             _check_side(side)
         self._sides = (first, second)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
 from chimera.evolution._space import Bounds, real, to_space
 from chimera.evolution._types import Direction
@@ -82,6 +83,7 @@ class Cooperation:
             raise ConfigError("space: expected one block of 64-bit floats")
         if n_random < 0:
             raise ConfigError(f"n_random: expected at least 0, got {n_random}")
+        ensure_whole("seed", seed, 2**64)
         if direction not in {"minimize", "maximize"}:
             raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
         self._lower = np.array(whole.blocks[0].lower)

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera import population as _native
 from chimera.errors import BatchError
-from chimera.evolution._algorithm import Algorithm, _check_whole
+from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._space import Bounds
 from chimera.evolution._types import Direction
 
@@ -49,7 +50,7 @@ def nearest_neighbours(
         >>> found.distances.tolist(), found.rows.tolist()
         ([[1.0, 3.0]], [[1, 0]])
     """
-    _check_whole("k", k, 2**32)
+    ensure_whole("k", k, 2**32)
     squared, rows = _native.neighbours(queries, points, k, threads=threads)
     return Neighbours(np.sqrt(squared), rows)
 
@@ -82,7 +83,7 @@ def novelty(
         >>> novelty([[0.0], [1.0]], [[3.0]], k=2).tolist()
         [2.0, 1.5]
     """
-    _check_whole("k", k, 2**32)
+    ensure_whole("k", k, 2**32)
     rows = np.atleast_2d(np.asarray(behaviours))
     known = rows[:0] if archive is None else np.atleast_2d(np.asarray(archive))
     if known.size and known.shape[1] != rows.shape[1]:

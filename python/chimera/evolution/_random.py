@@ -14,7 +14,7 @@ class RandomSearch(Algorithm, method="random_search"):
 
     Args:
         space: A bounded space of any kind, or bounds.
-        batch_size: Rows that ``ask`` returns by default.
+        batch_size: Rows that ``ask`` returns by default, at most a million; ``ask(n)`` gives more.
         direction: ``minimize`` or ``maximize``.
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
+from chimera.evolution._numbers import ensure_numbers
 
 _KINDS = ("f64", "f32", "integer", "category", "boolean", "permutation")
 
@@ -112,6 +113,8 @@ Bounds: TypeAlias = Space | Sequence[Sequence[float]] | tuple[ArrayLike, ArrayLi
 
 
 def _block(kind: str, lower: ArrayLike, upper: ArrayLike, n_genes: int | None) -> Space:
+    for side in (lower, upper):
+        ensure_numbers("bounds", side)
     try:
         low, high = (np.atleast_1d(np.asarray(side, dtype=np.float64)) for side in (lower, upper))
         shape = np.broadcast_shapes(low.shape, high.shape, (n_genes,) if n_genes else ())
@@ -211,6 +214,8 @@ def to_space(bounds: Bounds) -> Space:
     """
     if isinstance(bounds, Space):
         return bounds
+    if not isinstance(bounds, str):  # no text is one of the forms below
+        ensure_numbers("bounds", bounds)
     try:
         array = np.asarray(bounds, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera.population import Expression, TreeSearch
 from chimera.errors import BatchError, ConfigError, OrderError, StateError
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._saved import Saved
 
 __all__ = ["Matrix", "Symbolic", "add_fronts", "sorted_front", "take_fronts", "to_matrix"]
@@ -200,6 +201,8 @@ class Symbolic:
             raise ConfigError(f"model_selection: expected {expected}, got {self.model_selection!r}")
         if self.n_generations < 1:
             raise ConfigError(f"n_generations: expected at least 1, got {self.n_generations}")
+        ensure_whole("seed", self.seed, 2**64)
+        ensure_whole("threads", self.threads, 1025)
         settings = {name: value for name, value in self.get_params().items() if name not in _OWN}
         settings["functions"] = list(self.functions)
         if self.selection == "auto":

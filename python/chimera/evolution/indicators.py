@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera import population as _native
 from chimera.errors import BatchError, ConfigError
+from chimera.evolution._numbers import ensure_numbers, ensure_whole
 
 __all__ = [
     "HypervolumeEstimate",
@@ -46,6 +47,7 @@ class HypervolumeEstimate(NamedTuple):
 
 def _rows(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Return values as a finite 2-D array in C order."""
+    ensure_numbers(name, values, BatchError)
     try:
         array = np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -61,6 +63,7 @@ def _rows(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 def _point(name: str, values: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return values as a finite array of shape (n,)."""
+    ensure_numbers(name, values, BatchError)
     try:
         array = np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -184,7 +187,7 @@ def hypervolume_estimate(
 
     Raises:
         BatchError: Shapes do not fit, or values are not finite.
-        ConfigError: ``n_samples`` or ``confidence`` is outside its range.
+        ConfigError: ``n_samples``, ``confidence`` or ``seed`` is outside its range.
 
     Source:
         Hoeffding, 1963, for the bound.
@@ -198,6 +201,7 @@ def hypervolume_estimate(
     point = _point("reference", reference, rows.shape[1])
     if not 0 < n_samples < 2**63:
         raise ConfigError(f"n_samples: expected at least 1, got {n_samples!r}")
+    ensure_whole("seed", seed, 2**64)
     found = _native.hypervolume_estimate(
         rows, point, n_samples=n_samples, confidence=confidence, seed=seed
     )

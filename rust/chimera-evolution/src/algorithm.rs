@@ -137,6 +137,12 @@ pub trait Algorithm: Send + Sync {
         false
     }
 
+    /// Memory that a row asked and told takes, about: `ask` is refused when there is not enough.
+    fn bytes_a_row(&self) -> usize {
+        // Parent and child, and what is known of both.
+        2 * self.space().bytes_a_row() + 64
+    }
+
     /// Names of the variation operators, for lineage.
     fn operators(&self) -> &'static [&'static str] {
         &["sample"]

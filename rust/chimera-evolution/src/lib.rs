@@ -18,6 +18,7 @@ pub mod genetic;
 pub mod gp;
 pub mod islands;
 pub mod matrix;
+pub mod memory;
 pub mod method;
 pub mod multi;
 pub mod nes;
@@ -31,6 +32,7 @@ pub mod random;
 pub mod run;
 pub mod simd;
 pub mod space;
+pub mod stop;
 pub mod swarm;
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::algorithm::{Batch, Context, Scores};
 use crate::column::Column;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::method::Method;
 use crate::space::Space;
 use crate::threads::Threads;
@@ -105,7 +106,7 @@ impl Run {
     /// gives the same batch, except for steady methods, which give new rows.
     ///
     /// # Errors
-    /// `n` is 0, or another number than the method works with.
+    /// `n` is 0, another number than the method works with, or needs more memory than there is.
     pub fn ask(&mut self, n: Option<usize>) -> Result<&Batch> {
         let algorithm = self.method.algorithm();
         let n_rows = n.unwrap_or_else(|| algorithm.batch_size());
@@ -127,6 +128,9 @@ impl Run {
             && self.progress.batch.n_rows() == n_rows
         {
             return Ok(&self.progress.batch);
+        }
+        if n_rows > self.progress.batch.n_rows() {
+            memory::ensure("batch", n_rows, algorithm.bytes_a_row())?;
         }
         self.recycle();
         // Until the method has filled the batch there is nothing to tell.

@@ -154,6 +154,11 @@ impl Space {
         self.blocks.iter().map(Block::n_genes).sum()
     }
 
+    /// Memory of one row.
+    pub(crate) fn bytes_a_row(&self) -> usize {
+        self.blocks.iter().map(|block| block.n_genes() * block.kind.dtype().width()).sum()
+    }
+
     /// The only block, when it holds 64-bit floats.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chimera.errors import ConfigError, StorageError
+from chimera.errors import ConfigError, ConflictError, OrderError, StorageError
 from chimera.evolution._columns import NO_PARENT
 from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.rows import Generation, Layout, pairs_of
@@ -24,7 +24,7 @@ __all__ = ["Recorder"]
 _log = logging.getLogger("chimera.evolution")
 
 _WAITING_MAX: Final = 16
-"""Generations kept in memory while the database fails."""
+"""Generations kept in memory while the database fails; the oldest are given up beyond."""
 _ASKED_MAX: Final = 1 << 18
 """Rows of a steady-state search whose identities are remembered until they are told."""
 
@@ -43,9 +43,13 @@ class Recorder:
     Everything else of the search (``best_x``, ``generation``, ``save``, ...) is reached through
     it. Leaving a ``with`` block closes the run in the database.
 
+    While the database fails, the last 16 generations wait in memory and older ones are given up;
+    what is given up is named by the next error, and once more by `flush` or `finish`.
+
     Attributes:
         run: Number of the run in the database.
         algorithm: The search itself.
+        n_missing: Generations that were given up: they are not in the database.
 
     Example:
         >>> from chimera.evolution import GenomeDatabase, RandomSearch
@@ -65,7 +69,14 @@ class Recorder:
     """
 
     def __init__(
-        self, backend: Backend, run: int, algorithm: Search, layout: Layout, *, on_error: str
+        self,
+        backend: Backend,
+        run: int,
+        algorithm: Search,
+        layout: Layout,
+        *,
+        on_error: str,
+        least_id: int = 0,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error: expected raise or skip, got {on_error!r}")
@@ -77,7 +88,10 @@ class Recorder:
         self._is_maximized = bool(algorithm.maximized and algorithm.maximized[0])
         self._waiting: deque[Generation] = deque()
         self._asked: dict[tuple[bytes, str], _Asked] = {}
-        self._next_foreign_id = -1
+        # Rows of an earlier session hold negative identities already.
+        self._next_foreign_id = min(least_id, 0) - 1
+        self.n_missing = 0
+        self._given_up: list[int] = []
         self._since = time.perf_counter()
 
     def __getattr__(self, name: str) -> Any:
@@ -116,7 +130,8 @@ class Recorder:
         Raises:
             BatchError: What the search refuses; nothing is stored then.
             StorageError: The database failed; the search has learned the batch all the same, and
-                the generation waits to be stored by the next ``tell`` or `flush`.
+                the generation waits to be stored by the next ``tell`` or `flush`. When it is a
+                `ConflictError`, waiting would not help: the generation is given up.
         """
         self.algorithm.tell(
             batch,
@@ -252,22 +267,65 @@ class Recorder:
         return (self._layout.texts + [name for name, _, _ in self._layout.numbers])[0]
 
     def _store(self) -> None:
-        try:
-            while self._waiting:
+        """Store what waits, oldest first.
+
+        Raises:
+            StorageError: It fails, unless failures are skipped.
+        """
+        while self._waiting:
+            try:
                 self._write(self._waiting[0])
+            except ConflictError as error:
+                self._give_up(1, error)
+                if not self._is_lenient:
+                    raise self._explained(error) from error
+            except (StorageError, OrderError) as error:
+                kept = 0 if self._is_lenient else _WAITING_MAX
+                if len(self._waiting) > kept:
+                    self._give_up(len(self._waiting) - kept, error)
+                if self._is_lenient:
+                    return
+                if not self.n_missing:
+                    raise
+                raise self._explained(error) from error
+            else:
                 self._waiting.popleft()
-        except StorageError as error:
-            if not self._is_lenient:
-                while len(self._waiting) > _WAITING_MAX:
-                    self._waiting.popleft()
-                raise
-            _log.warning(
-                "run %d: %d generations are missing in the database: %s",
-                self.run,
-                len(self._waiting),
-                error,
+
+    def _give_up(self, n: int, error: Exception) -> None:
+        """Drop the oldest that wait."""
+        numbers = [self._waiting.popleft().number for _ in range(n)]
+        self.n_missing += n
+        self._given_up += (numbers[0], numbers[-1])
+        _log.warning(
+            "run %d: generations %d to %d are missing in the database (%d in all): %s",
+            self.run,
+            numbers[0],
+            numbers[-1],
+            self.n_missing,
+            error,
+        )
+
+    def _explained(self, error: Exception) -> Exception:
+        """Return an error of the same type that says what is missing."""
+        text = f"{error}; {self.n_missing} generations are missing in run {self.run}"
+        if self._given_up:
+            text += f", the last ones between {min(self._given_up)} and {max(self._given_up)}"
+        return type(error)(f"{text}; {len(self._waiting)} wait to be stored")
+
+    def _report(self) -> None:
+        """Say once what was given up.
+
+        Raises:
+            StorageError: Generations were given up since it was said last.
+        """
+        given_up, self._given_up = self._given_up, []
+        if given_up and not self._is_lenient:
+            raise StorageError(
+                f"expected every generation in the database, but {self.n_missing} of run "
+                f"{self.run} are missing, the last ones between {min(given_up)} and "
+                f"{max(given_up)}: the database failed for longer than {_WAITING_MAX} generations, "
+                "or refused them"
             )
-            self._waiting.clear()
 
     def _write(self, generation: Generation) -> None:
         with self._backend.transaction() as transaction:
@@ -281,9 +339,10 @@ class Recorder:
         """Store generations that wait because the database failed.
 
         Raises:
-            StorageError: It still fails.
+            StorageError: It still fails; or generations were given up before, which is said once.
         """
         self._store()
+        self._report()
 
     def finish(self, stop_reason: str | None = None) -> None:
         """Note that the run has ended.
@@ -292,7 +351,8 @@ class Recorder:
             stop_reason: Why; by default what the search says.
 
         Raises:
-            StorageError: The database failed.
+            StorageError: The database failed; or generations were given up before, which is said
+                once, after the end was noted.
         """
         self._store()
         reason = stop_reason or self.algorithm.stop_reason
@@ -301,6 +361,7 @@ class Recorder:
                 "UPDATE runs SET finished = ?, stop_reason = ? WHERE id = ?",
                 (time.time(), reason, self.run),
             )
+        self._report()
 
     def __enter__(self) -> Self:
         """Return the recorder."""

@@ -34,7 +34,9 @@ class GenomeDatabase:
         place: Path of an SQLite file, created when missing, or
             ``postgresql://user:password@host/database`` (needs ``chimera-engine[postgres]``; tables
             stand in the schema ``chimera``).
-        read_only: Refuse to write, and do not create anything.
+        read_only: Refuse to write, and create nothing. A file that nobody has open for writing is
+            read as it is, also where its folder cannot be written. (Beside what a killed process
+            left, a ``-wal`` file, SQLite needs a ``-shm`` file to read it.)
         is_synced: Wait for the disk at each generation, so that a power cut loses nothing either
             (SQLite; PostgreSQL does as its ``synchronous_commit`` says).
 
@@ -89,9 +91,10 @@ class GenomeDatabase:
                 search has not told yet are replaced. By default a new run.
             settings: What to note as its settings; by default what the search was given.
             on_error: What a failing database does to the run. ``raise``: ``tell`` raises
-                `StorageError` after the search has learned; the generation is kept in memory and
-                stored with the next ``tell`` or `Recorder.flush`. ``skip``: it is logged, the
-                generation is missing in the database and the run goes on.
+                `StorageError` after the search has learned; the generation is kept in memory, with
+                at most 15 before it, and stored with the next ``tell`` or `Recorder.flush`.
+                ``skip``: it is logged, the generation is missing in the database and the run goes
+                on.
 
         Raises:
             ConfigError: It is no search by ask and tell, such as a game of several searches.
@@ -99,12 +102,13 @@ class GenomeDatabase:
             StateError: The stored run is of another algorithm, seed or space.
         """
         facts = _facts(algorithm, settings)
+        least_id = 0
         if run is None:
             run = self._register(algorithm, facts)
         else:
-            self._rewind(run, algorithm, facts)
+            least_id = self._rewind(run, algorithm, facts)
         layout = Layout(facts["space"])
-        return Recorder(self._backend, run, algorithm, layout, on_error=on_error)
+        return Recorder(self._backend, run, algorithm, layout, on_error=on_error, least_id=least_id)
 
     def _register(self, algorithm: Search, facts: Mapping[str, Any]) -> int:
         with self._backend.transaction() as transaction:
@@ -126,8 +130,11 @@ class GenomeDatabase:
                 transaction.execute("INSERT INTO operators VALUES (?, ?, ?)", (run, idx, name))
         return run
 
-    def _rewind(self, run: int, algorithm: Search, facts: Mapping[str, Any]) -> None:
-        """Check that a stored run is this one, and drop what it has not told yet."""
+    def _rewind(self, run: int, algorithm: Search, facts: Mapping[str, Any]) -> int:
+        """Check that a stored run is this one, and drop what it has not told yet.
+
+        Returns the least identity that stays.
+        """
         stored = queries.runs(self._backend, run)[0]
         for name in ("algorithm", "seed", "space"):
             if getattr(stored, name) != facts[name]:
@@ -154,6 +161,8 @@ class GenomeDatabase:
             transaction.execute(
                 "UPDATE runs SET finished = NULL, stop_reason = NULL WHERE id = ?", (run,)
             )
+            least = transaction.execute("SELECT MIN(id) FROM individuals WHERE run = ?", (run,))
+        return int(least[0][0] or 0)
 
     def runs(self) -> list[RunRecord]:
         """Return all stored runs, oldest first."""
@@ -163,7 +172,7 @@ class GenomeDatabase:
         """Return one stored run.
 
         Raises:
-            StorageError: There is none of that number.
+            StorageError: There is none of that number, or its row is damaged.
         """
         return queries.runs(self._backend, run)[0]
 
@@ -242,7 +251,7 @@ class GenomeDatabase:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def close(self) -> None:
-        """Close; closing twice is harmless."""
+        """Close; closing twice is harmless. Every other call then raises `OrderError`."""
         self._backend.close()
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ use super::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use super::parameters::{Parameters, default_population_size};
 use super::separable::Diagonal;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::numeric::f64::exp;
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -90,7 +91,7 @@ impl Strategy {
     ///
     /// # Errors
     /// No gene, lengths that differ, a mean that is not finite, a sigma or scale that is not finite
-    /// and positive, a population of fewer than 2 rows.
+    /// and positive, a population of fewer than 2 rows, a covariance that memory cannot hold.
     pub fn new(mean: &[f64], sigma: f64, scales: &[f64], options: Options) -> Result<Self> {
         let n = mean.len();
         if n == 0 || scales.len() != n {
@@ -105,6 +106,9 @@ impl Strategy {
         }
         let is_separable = options.covariance == Covariance::Separable;
         let width = padded(n);
+        if !is_separable {
+            memory::ensure("covariance=\"full\"", width, 8 * width)?;
+        }
         let mut strategy = Self {
             n,
             parameters: Parameters::new(n, population_size, None, is_separable, options.is_active),

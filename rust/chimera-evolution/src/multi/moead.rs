@@ -16,9 +16,12 @@ use super::nsga2::check;
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
 use crate::column::Column;
 use crate::error::{Error, Result};
+use crate::novelty::{Query, TREE_DIMENSIONS_MAX, neighbours};
 use crate::operators::SbxPolynomial;
-use crate::pareto::{key, narrow};
+use crate::pareto::narrow;
 use crate::space::Space;
+use crate::stop;
+use crate::threads::Threads;
 
 /// How objectives become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +154,7 @@ impl Build for Moead {
                 return Err(Error::setting(name, "a positive number", value));
             }
         }
-        let neighbours = nearest(&weights, m, settings.n_neighbours);
+        let neighbours = nearest(&weights, m, settings.n_neighbours)?;
         for weight in &mut weights {
             *weight = weight.max(1e-6);
         }
@@ -184,18 +187,16 @@ impl Build for Moead {
 }
 
 /// The `k` nearest rows of each, the nearest first.
-fn nearest(weights: &[f64], m: usize, k: usize) -> Vec<u32> {
-    let rows = weights.chunks_exact(m);
-    let mut out = Vec::with_capacity(rows.len() * k);
-    for row in rows.clone() {
-        let squared =
-            |other: &[f64]| -> f64 { row.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum() };
-        let mut order: Vec<(u64, u32)> =
-            rows.clone().zip(0..).map(|(other, idx)| (key(squared(other)), idx)).collect();
-        order.sort_unstable();
-        out.extend(order.iter().take(k).map(|(_, idx)| *idx));
+fn nearest(weights: &[f64], m: usize, k: usize) -> Result<Vec<u32>> {
+    // The tree is built anew for each part of the queries, so there are few; the scan builds nothing.
+    let n_rows = if m > TREE_DIMENSIONS_MAX { 1024 } else { (weights.len() / m / 16).max(4096) };
+    let mut out = Vec::with_capacity(weights.len() / m * k);
+    for queries in weights.chunks(n_rows * m) {
+        stop::check()?;
+        let query = Query { queries, points: weights, n_dimensions: m, k, own_from: None };
+        out.extend_from_slice(&neighbours(&query, &Threads::one())?.indices);
     }
-    out
+    Ok(out)
 }
 
 impl Moead {
@@ -373,5 +374,30 @@ impl Algorithm for Moead {
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
         vec![("n_directions", self.n_rows() as f64)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::novelty::nearest::squared_distance;
+
+    #[test]
+    fn test_neighbours_are_those_of_a_full_sort() {
+        for (m, n_partitions, n_inner) in [(2, 50, 0), (3, 100, 4), (9, 3, 2)] {
+            let weights = directions::layered(m, n_partitions, n_inner);
+            let rows = || weights.chunks_exact(m);
+            let found = nearest(&weights, m, 7).unwrap();
+            assert_eq!(found.len(), rows().len() * 7);
+            for (row, hood) in rows().zip(found.chunks_exact(7)).step_by(37) {
+                let mut order: Vec<(f64, u32)> = rows()
+                    .zip(0..)
+                    .map(|(other, idx)| (squared_distance(row, other), idx))
+                    .collect();
+                order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                let expected: Vec<u32> = order.iter().take(7).map(|(_, idx)| *idx).collect();
+                assert_eq!(hood, expected, "{m}");
+            }
+        }
     }
 }

@@ -43,13 +43,17 @@ const fn usual_size() -> usize {
     100
 }
 
+/// Most rows of a population.
+pub(super) const POPULATION_MAX: usize = 1_000_000;
+
 /// Checks what all these searches share.
 pub(super) fn check(n_objectives: usize, population_size: usize) -> Result<()> {
     if n_objectives < 2 {
         return Err(Error::setting("n_objectives", "at least 2", n_objectives));
     }
-    if population_size < 2 {
-        return Err(Error::setting("population_size", "at least 2", population_size));
+    if !(2..=POPULATION_MAX).contains(&population_size) {
+        let expected = format!("2 to {POPULATION_MAX}");
+        return Err(Error::setting("population_size", expected, population_size));
     }
     Ok(())
 }

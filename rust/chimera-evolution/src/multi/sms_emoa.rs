@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::breeder::{Breeder, Options, real_block};
 use super::members::{Members, Table};
-use super::nsga2::check;
+use super::nsga2::{POPULATION_MAX, check};
 use super::rules::Fronts;
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
 use crate::error::{Error, Result};
@@ -78,8 +78,9 @@ impl Build for SmsEmoa {
     fn build(space: Space, settings: Settings, _seed: u64) -> Result<Self> {
         check(settings.n_objectives, settings.population_size)?;
         let n_offspring = settings.offspring.unwrap_or(settings.population_size);
-        if n_offspring == 0 {
-            return Err(Error::setting("offspring", "at least 1", 0));
+        if !(1..=POPULATION_MAX).contains(&n_offspring) {
+            let expected = format!("1 to {POPULATION_MAX}");
+            return Err(Error::setting("offspring", expected, n_offspring));
         }
         let n_genes = real_block(&space, "sms_emoa")?.n_genes();
         let options = Options {

@@ -13,6 +13,7 @@ use crate::cma::default_population_size;
 use crate::cma::full::Factor;
 use crate::cma::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use crate::error::Result;
+use crate::memory;
 use crate::numeric::f64::exp;
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -58,6 +59,7 @@ impl Distribution for Natural {
 
     fn new(origin: Origin, settings: &Settings) -> Result<Self> {
         let n = origin.mean.len();
+        memory::ensure("covariance", padded(n), 8 * padded(n))?;
         let population_size =
             settings.population_size.unwrap_or_else(|| default_population_size(n));
         let count = n as f64;

@@ -13,6 +13,7 @@ pub mod tree;
 mod tests;
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::quality_diversity::Real;
 use crate::threads::Threads;
 
@@ -61,7 +62,8 @@ pub struct Query<'a, T> {
 /// The `k` nearest points of every query, exactly.
 ///
 /// # Errors
-/// Values that are not finite, rows that do not fit, no point, `k` of 0, or 2^32 points.
+/// Values that are not finite, rows that do not fit, no point, `k` of 0, 2^32 points, or more
+/// neighbours than memory holds.
 pub fn neighbours<T: Real>(query: &Query<'_, T>, threads: &Threads) -> Result<Neighbours> {
     let n_points = query.points.len() / query.n_dimensions.max(1);
     let n_pairs = (query.queries.len() / query.n_dimensions.max(1)).saturating_mul(n_points);
@@ -87,6 +89,7 @@ pub fn neighbours_by<T: Real>(
     if k == 0 || n_queries == 0 {
         return Ok(Neighbours { k, ..Neighbours::default() });
     }
+    memory::ensure("neighbours", n_queries.saturating_mul(k), size_of::<(f64, u32)>() + 12)?;
     Ok(match way {
         Way::Tree => by_tree(query, k, threads),
         Way::Scan => scan::scan(query, k, threads),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{NO_CELL, Real};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::memory;
 
 const NO_ROW: u32 = u32::MAX;
 
@@ -185,7 +186,7 @@ impl<T: Real> Elites<T> {
     /// An empty store of `n_cells` cells.
     ///
     /// # Errors
-    /// As [`Rule::check`]; no cell, or more than [`super::CELLS_MAX`].
+    /// As [`Rule::check`]; no cell, more than [`super::CELLS_MAX`], or than memory holds.
     pub fn new(n_cells: usize, n_genes: usize, n_descriptors: usize, rule: Rule) -> Result<Self> {
         rule.check()?;
         if n_cells == 0 || n_cells > super::CELLS_MAX {
@@ -195,6 +196,7 @@ impl<T: Real> Elites<T> {
                 n_cells,
             ));
         }
+        memory::ensure("cells of the archive", n_cells, size_of::<Cell>())?;
         let mut elites = Self {
             n_genes,
             n_descriptors,
