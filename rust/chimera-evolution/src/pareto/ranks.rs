@@ -66,6 +66,7 @@ impl Ranker {
         ranks.clear();
         ranks.resize(objectives.len() / n_objectives.max(1), 0);
         if ranks.is_empty() {
+            self.order.clear();
             return 0;
         }
         order::lexicographic(objectives, n_objectives, &mut self.order);
@@ -91,6 +92,7 @@ impl Ranker {
     fn rank_2(&mut self, objectives: &[f64], ranks: &mut [u32]) {
         let (rows, _) = objectives.as_chunks::<2>();
         self.tails.clear();
+        self.tails.reserve(rows.len());
         let mut last = [f64::NAN; 2];
         let mut rank = 0;
         for (_, row) in &self.order {

@@ -47,6 +47,16 @@ fn ranks_are_those_of_peeling_fronts_off() {
 }
 
 #[test]
+fn no_rows_have_no_order() {
+    let mut ranker = Ranker::default();
+    let mut ranks = Vec::new();
+    ranker.rank(&[1.0, 2.0, 2.0, 1.0], 2, &mut ranks);
+    assert_eq!(ranker.lexicographic().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(ranker.rank(&[], 2, &mut ranks), 0);
+    assert_eq!(ranker.lexicographic().count(), 0);
+}
+
+#[test]
 fn ranks_of_many_objectives_cross_blocks() {
     let mut ranks = Vec::new();
     for (m, n_values) in [(4, 0), (5, 6), (4, 3)] {
