@@ -78,6 +78,17 @@ pub(crate) struct Contributions {
 }
 
 impl Contributions {
+    /// Make room for `n_rows` rows, so that fewer of them allocate nothing.
+    pub(crate) fn reserve(&mut self, n_rows: usize, n: usize) {
+        let room = |values: &mut Vec<f64>| {
+            values.clear();
+            values.reserve(n_rows * n);
+        };
+        room(&mut self.clipped);
+        room(&mut self.others);
+        self.sweep.reserve(n_rows);
+    }
+
     /// What each of the gains alone dominates. Rows do not dominate each other.
     pub(crate) fn measure(&mut self, gains: &[f64], n: usize, out: &mut [f64]) {
         if n == 3 {

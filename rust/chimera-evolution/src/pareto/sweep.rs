@@ -43,6 +43,18 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
+    /// Make room for `n_rows` rows.
+    pub(super) fn reserve(&mut self, n_rows: usize) {
+        self.order.clear();
+        self.order.reserve(n_rows);
+        self.seen.clear();
+        self.seen.reserve(n_rows);
+        self.stairs.clear();
+        self.stairs.reserve(n_rows);
+        self.alone.clear();
+        self.alone.reserve(n_rows);
+    }
+
     /// What each of the gains alone dominates, rows that do not dominate each other.
     pub(super) fn measure(&mut self, gains: &[[f64; 3]], out: &mut [f64]) {
         // Less is better from here on, and the reference is 0.
