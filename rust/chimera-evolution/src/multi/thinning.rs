@@ -6,7 +6,7 @@
 //! section 3); with more there are no two ends, and the reference alone favours the border.
 
 use super::members::Table;
-use crate::pareto::{Contributions, key, narrow};
+use crate::pareto::{Contributions, Work, key, narrow};
 
 /// Memory of the choice.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +138,8 @@ impl Thinning {
         figures.resize(n_rows, 0.0);
         ages.clear();
         ages.resize(n_rows, 0);
-        contributions.measure(gains, m, figures);
+        let work = &mut Work::unlimited();
+        contributions.measure(gains, m, figures, work);
         for n_removed in 0..n_rows.saturating_sub(n) {
             loop {
                 let figure = |row: &u32| figures.get(*row as usize).copied().unwrap_or(0.0);
@@ -155,7 +156,7 @@ impl Thinning {
                     break;
                 }
                 let others = alive.iter().copied().filter(|other| *other != row);
-                *figure = contributions.alone(gains, m, row, others);
+                *figure = contributions.alone(gains, m, row, others, work);
                 *age = n_removed;
             }
         }

@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 use super::*;
 use crate::algorithm::Scores;
 use crate::column::Column;
-use crate::pareto::{hypervolume, igd};
+use crate::pareto::{Work, hypervolume, igd};
 use crate::run::Run;
 use crate::space::Space;
 use crate::threads::Threads;
@@ -61,7 +61,7 @@ fn zdt1_is_solved() {
         let mut run = start(name, settings, 10, 1);
         go(&mut run, 250, |x| zdt1(x).to_vec());
         let found = run.method().algorithm().population().objectives;
-        let distance = igd(found.as_slice(), &front, 2);
+        let distance = igd(found.as_slice(), &front, 2, &mut Work::unlimited()).unwrap();
         let volume = hypervolume(found.as_slice(), &[1.1, 1.1]);
         // The whole front gives .8767.
         assert!(distance < 0.02 && volume > 0.855, "{what}: {distance} {volume}");
