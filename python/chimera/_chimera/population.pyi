@@ -570,12 +570,12 @@ def front_indicator(name: str, objectives: NDArray[float64], reference: NDArray[
     ``epsilon_additive`` or ``epsilon_multiplicative``.
     """
 
-def hypervolume(objectives: NDArray[float64], reference: NDArray[float64]) -> float:
+def hypervolume(objectives: NDArray[float64], reference: NDArray[float64], *, max_steps: SupportsIndex) -> float:
     """
     Return the hypervolume that rows dominate up to a reference point.
     """
 
-def hypervolume_contributions(objectives: NDArray[float64], reference: NDArray[float64]) -> NDArray[float64]:
+def hypervolume_contributions(objectives: NDArray[float64], reference: NDArray[float64], *, max_steps: SupportsIndex) -> NDArray[float64]:
     """
     Return the hypervolume that only this row dominates, for every row ``(n,)`` float64.
     """

@@ -53,6 +53,17 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("de", "f64", "{}"),
     ("jade", "f64", "{}"),
     ("ga", "permutation", r#"{"population_size": 64, "permutation_crossover": "edge"}"#),
+    ("nsga2", "f64", r#"{"n_objectives": 2, "population_size": 64}"#),
+    ("nsga2", "f32", r#"{"n_objectives": 3, "population_size": 64}"#),
+    ("nsga2", "permutation", r#"{"n_objectives": 4, "population_size": 64}"#),
+    ("nsga3", "f64", r#"{"n_objectives": 2, "n_partitions": 63}"#),
+    ("nsga3", "boolean", r#"{"n_objectives": 3, "n_partitions": 9, "population_size": 64}"#),
+    ("sms_emoa", "f64", r#"{"n_objectives": 2, "population_size": 64}"#),
+    ("sms_emoa", "integer", r#"{"n_objectives": 3, "population_size": 64, "offspring": 16}"#),
+    ("sms_emoa", "f64", r#"{"n_objectives": 4, "population_size": 32}"#),
+    ("moead", "f64", r#"{"n_objectives": 2, "n_partitions": 63}"#),
+    ("moead", "f32", r#"{"n_objectives": 3, "variation": "de"}"#),
+    ("moead", "boolean", r#"{"n_objectives": 2, "n_partitions": 63}"#),
 ];
 
 #[test]

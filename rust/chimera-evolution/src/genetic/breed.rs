@@ -38,7 +38,7 @@ gene!(f64 = F64, f32 = F32, i64 = I64, bool = Bool);
 
 /// What all blocks of a batch share.
 #[derive(Clone, Copy)]
-pub(super) struct Breeding<'a> {
+pub(crate) struct Breeding<'a> {
     pub settings: &'a Settings,
     /// Probability that a gene is mutated.
     pub mutation: f64,
@@ -51,7 +51,7 @@ pub(super) struct Breeding<'a> {
 
 impl Breeding<'_> {
     /// Fills `n` rows of a column with children of rows of `rows` and `more`.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         block: &Block,
         rows: Option<&Column>,

@@ -26,7 +26,8 @@ use crate::operators::selection::{Selection, Selector, rank_keys};
 use crate::operators::{Bounds, Key, mutation, permutation};
 use crate::random::fill_space;
 use crate::space::{Block, Kind, Space};
-use breed::{Breeding, third};
+pub(crate) use breed::Breeding;
+use breed::third;
 pub use settings::{
     DiscreteCrossover, IntegerMutation, PermutationCrossover, PermutationMutation, RealCrossover,
     RealMutation, Replacement, Scheme, Settings,

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::state::{damaged, ensure};
 use crate::algorithm::{Batch, Context, Population, Scores};
 use crate::column::Column;
+use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::space::Space;
 
@@ -16,7 +18,8 @@ pub(super) struct Members {
     pub ids: Matrix<u64>,
 }
 
-/// Members first, then the rows just told. Failed rows have infinite objectives and violation.
+/// Members first, then the rows just told. Failed rows have infinite objectives and violation; no
+/// zero is negative, so that zeros of both signs rank alike.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub objectives: Vec<f64>,
@@ -33,6 +36,33 @@ impl Members {
 
     pub const fn n_rows(&self) -> usize {
         self.ids.n_rows()
+    }
+
+    /// Check what was loaded: nothing, or `n` rows of `m` objectives.
+    pub fn check_state(&self, space: &Space, m: usize, n: usize) -> Result<()> {
+        let n_rows = self.n_rows();
+        if n_rows == 0 {
+            let is_empty = self.objectives.n_rows() == 0 && self.violations.n_rows() == 0;
+            let is_bare = self.genomes.iter().all(|column| column.n_rows() == 0);
+            let dtypes = self.genomes.iter().map(Column::dtype);
+            let is_typed = dtypes.eq(space.blocks().iter().map(|block| block.kind.dtype()));
+            return ensure(is_empty && is_bare && is_typed, "it holds parts of rows");
+        }
+        ensure(n_rows == n && self.ids.n_columns() == 1, "its number of rows")?;
+        space.check(&self.genomes, n_rows).map_err(|error| damaged(&error))?;
+        let Self { objectives, violations, .. } = self;
+        let shapes = [
+            (objectives.n_rows(), objectives.n_columns(), objectives.as_slice().len()),
+            (violations.n_rows(), violations.n_columns(), violations.as_slice().len()),
+        ];
+        ensure(shapes == [(n, m, n.saturating_mul(m)), (n, 1, n)], "its scores")?;
+        for (row, violation) in objectives.rows().zip(violations.as_slice()) {
+            // Failed rows are infinite in everything.
+            let is_failed = *violation == f64::INFINITY;
+            let is_score = |value: &f64| value.is_finite() || is_failed && *value == f64::INFINITY;
+            ensure(*violation >= 0.0 && row.iter().all(is_score), "its scores")?;
+        }
+        Ok(())
     }
 
     pub fn population(&self) -> Population {
@@ -82,20 +112,18 @@ impl Table {
         self.violations.clear();
         self.violations.extend_from_slice(members.violations.as_slice());
         if scores.failed.is_empty() {
-            self.objectives.extend_from_slice(scores.objectives);
+            self.objectives.extend(scores.objectives.iter().map(|value| value + 0.0));
         } else {
             for (row, values) in scores.objectives.chunks_exact(m.max(1)).enumerate() {
                 let is_failed = scores.is_failed(row);
-                let values = values.iter().map(|v| if is_failed { f64::INFINITY } else { *v });
+                let values = values.iter().map(|v| if is_failed { f64::INFINITY } else { v + 0.0 });
                 self.objectives.extend(values);
             }
         }
         let n_told = scores.objectives.len() / m.max(1);
-        self.violations.extend(
-            (0..n_told).map(|row| {
-                if scores.is_failed(row) { f64::INFINITY } else { scores.violation(row) }
-            }),
-        );
+        self.violations.extend((0..n_told).map(|row| {
+            if scores.is_failed(row) { f64::INFINITY } else { scores.violation(row) + 0.0 }
+        }));
     }
 
     pub const fn n_rows(&self) -> usize {
@@ -114,18 +142,19 @@ impl Table {
         self.violations.get(row).copied().unwrap_or(f64::INFINITY)
     }
 
-    /// The genes of a row.
-    pub fn column<'a>(
+    /// The blocks of genes of a row, and its place in them.
+    pub fn genes<'a>(
         &self,
         members: &'a Members,
         batch: &'a Batch,
         row: u32,
-    ) -> Option<(&'a Column, usize)> {
+    ) -> impl Iterator<Item = (&'a Column, usize)> {
         let row = row as usize;
-        match row.checked_sub(self.n_members) {
-            None => members.genomes.first().map(|column| (column, row)),
-            Some(child) => batch.genomes.first().map(|column| (column, child)),
-        }
+        let (columns, place) = match row.checked_sub(self.n_members) {
+            None => (&members.genomes, row),
+            Some(child) => (&batch.genomes, child),
+        };
+        columns.iter().map(move |column| (column, place))
     }
 
     /// Make the picked rows the members, in that order.
@@ -155,8 +184,11 @@ impl Table {
         }
         let rows = next.objectives.reset(picks.len(), m).chunks_exact_mut(m.max(1));
         for (row, pick) in rows.zip(picks) {
-            let values = self.objectives.chunks_exact(m.max(1)).nth(*pick as usize);
-            row.copy_from_slice(values.unwrap_or(&[]));
+            let start = *pick as usize * m;
+            let values = self.objectives.get(start..start + m).unwrap_or(&[]);
+            for (place, value) in row.iter_mut().zip(values) {
+                *place = *value;
+            }
         }
         let violations = next.violations.reset(picks.len(), 1);
         for (place, pick) in violations.iter_mut().zip(picks) {

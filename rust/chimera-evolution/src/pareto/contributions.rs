@@ -4,6 +4,7 @@ use super::hypervolume::{Volume, sort_by_last};
 use super::order::{key, narrow};
 use super::ranks::Ranker;
 use super::sweep::Sweep;
+use super::work::Work;
 
 /// The hypervolume that a row alone dominates among the rows that no other dominates. It is 0 for
 /// dominated rows, for those that are not better than the reference, and for all of equal rows.
@@ -11,6 +12,15 @@ use super::sweep::Sweep;
 /// Complexity: `n log n` for two objectives, `n log n` as a rule for three and `n²` at worst, `n`
 /// hypervolumes for more.
 pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
+    contributions_within(objectives, reference, &mut Work::unlimited()).unwrap_or_default()
+}
+
+/// As [`contributions`], or none when the work ends before.
+pub fn contributions_within(
+    objectives: &[f64],
+    reference: &[f64],
+    work: &mut Work<'_>,
+) -> Option<Vec<f64>> {
     let n = reference.len();
     let mut out = vec![0.0; objectives.len() / n.max(1)];
     let mut inside = Vec::with_capacity(objectives.len());
@@ -22,7 +32,7 @@ pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
         }
     }
     let mut front = Vec::new();
-    Ranker::default().first_front(&inside, n, &mut front);
+    Ranker::default().first_front(&inside, n, &mut front, work)?;
     let mut gains = Vec::with_capacity(front.len() * n);
     let mut kept: Vec<u32> = Vec::with_capacity(front.len());
     for idx in &front {
@@ -34,14 +44,14 @@ pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
     match n {
         0 => {}
         1 | 2 => of_staircase(&gains, n, &mut alone),
-        _ => Contributions::default().measure(&gains, n, &mut alone),
+        _ => Contributions::default().measure(&gains, n, &mut alone, work),
     }
     for (row, value) in kept.iter().zip(alone) {
         if let Some(place) = out.get_mut(*row as usize) {
             *place = value;
         }
     }
-    out
+    work.finish(out)
 }
 
 /// One or two dimensions: a box between both neighbours. Rows do not dominate each other.
@@ -78,15 +88,32 @@ pub(crate) struct Contributions {
 }
 
 impl Contributions {
+    /// Make room for `n_rows` rows, so that fewer of them allocate nothing.
+    pub(crate) fn reserve(&mut self, n_rows: usize, n: usize) {
+        let room = |values: &mut Vec<f64>| {
+            values.clear();
+            values.reserve(n_rows * n);
+        };
+        room(&mut self.clipped);
+        room(&mut self.others);
+        self.sweep.reserve(n_rows);
+    }
+
     /// What each of the gains alone dominates. Rows do not dominate each other.
-    pub(crate) fn measure(&mut self, gains: &[f64], n: usize, out: &mut [f64]) {
+    pub(crate) fn measure(
+        &mut self,
+        gains: &[f64],
+        n: usize,
+        out: &mut [f64],
+        work: &mut Work<'_>,
+    ) {
         if n == 3 {
-            self.sweep.measure(gains.as_chunks::<3>().0, out);
+            self.sweep.measure(gains.as_chunks::<3>().0, out, work);
             return;
         }
         for (row, place) in (0..).zip(out) {
             let rows = 0..narrow(gains.len() / n);
-            *place = self.alone(gains, n, row, rows.filter(|other| *other != row));
+            *place = self.alone(gains, n, row, rows.filter(|other| *other != row), work);
         }
     }
 
@@ -97,6 +124,7 @@ impl Contributions {
         n: usize,
         row: u32,
         others: impl Iterator<Item = u32>,
+        work: &mut Work<'_>,
     ) -> f64 {
         self.others.clear();
         let own = super::order::row_of(gains, n, row);
@@ -110,6 +138,6 @@ impl Contributions {
         if !rows.all(|row| std::mem::replace(&mut above, last(row)) >= last(row)) {
             sort_by_last(&mut self.others, n, &mut self.clipped);
         }
-        self.volume.alone(own, &self.others, &mut self.clipped)
+        self.volume.alone(own, &self.others, &mut self.clipped, work)
     }
 }

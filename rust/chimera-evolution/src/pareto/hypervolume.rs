@@ -9,6 +9,7 @@
 use chimera_rng::Stream;
 
 use super::ranks::is_nowhere_worse;
+use super::work::Work;
 
 /// Gains of the rows that are better than the reference in every objective.
 pub(super) fn gains(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
@@ -27,8 +28,21 @@ pub(super) fn gains(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
 /// Complexity: `n log n` for two objectives, `n log n` comparisons for three, `n² log n` for four,
 /// exponential in the number of objectives beyond.
 pub fn hypervolume(objectives: &[f64], reference: &[f64]) -> f64 {
-    Volume::default().of(&mut gains(objectives, reference), reference.len())
+    hypervolume_within(objectives, reference, &mut Work::unlimited()).unwrap_or(f64::NAN)
 }
+
+/// As [`hypervolume`], or none when the work ends before.
+pub fn hypervolume_within(
+    objectives: &[f64],
+    reference: &[f64],
+    work: &mut Work<'_>,
+) -> Option<f64> {
+    let volume = Volume::default().of(&mut gains(objectives, reference), reference.len(), work);
+    work.finish(volume)
+}
+
+/// Rows of a sweep between two looks at whether work is over.
+const ROWS_A_LOOK: usize = 1 << 10;
 
 /// The staircase of an area under points: `xs` ascends, `ys` descends.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +107,7 @@ pub(super) fn sort_by_last(points: &mut [f64], n: usize, scratch: &mut Vec<f64>)
     points.copy_from_slice(scratch);
 }
 
-/// Volumes of gains, and the memory for them.
+/// Volumes of gains, and the memory for them. What comes back once work is over means nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Volume {
     area: Area,
@@ -110,14 +124,14 @@ struct Level {
 
 impl Volume {
     /// The volume under gains of `n` dimensions, in any order; they are sorted.
-    pub(super) fn of(&mut self, points: &mut [f64], n: usize) -> f64 {
+    pub(super) fn of(&mut self, points: &mut [f64], n: usize, work: &mut Work<'_>) -> f64 {
         match n {
             0 => 0.0,
             1 => points.iter().copied().fold(0.0, f64::max),
             2 => self.of_2(points),
             _ => {
                 sort_by_last(points, n, &mut self.scratch);
-                self.of_sorted(points, n)
+                self.of_sorted(points, n, work)
             }
         }
     }
@@ -138,23 +152,28 @@ impl Volume {
     }
 
     /// The volume under gains of at least three dimensions that descend in the last one.
-    pub(super) fn of_sorted(&mut self, points: &[f64], n: usize) -> f64 {
-        if n == 3 { self.of_3(points) } else { self.of_many(points, n) }
+    pub(super) fn of_sorted(&mut self, points: &[f64], n: usize, work: &mut Work<'_>) -> f64 {
+        if n == 3 { self.of_3(points, work) } else { self.of_many(points, n, work) }
     }
 
-    fn of_3(&mut self, points: &[f64]) -> f64 {
+    fn of_3(&mut self, points: &[f64], work: &mut Work<'_>) -> f64 {
         self.area.clear();
         let mut volume = 0.0;
         let mut above = 0.0;
-        for [x, y, z] in points.as_chunks::<3>().0 {
-            volume += self.area.total * (above - z);
-            above = *z;
-            self.area.insert(*x, *y);
+        for points in points.as_chunks::<3>().0.chunks(ROWS_A_LOOK) {
+            if !work.spend(3 * points.len()) {
+                return 0.0;
+            }
+            for [x, y, z] in points {
+                volume += self.area.total * (above - z);
+                above = *z;
+                self.area.insert(*x, *y);
+            }
         }
         volume + self.area.total * above
     }
 
-    fn of_many(&mut self, points: &[f64], n: usize) -> f64 {
+    fn of_many(&mut self, points: &[f64], n: usize, work: &mut Work<'_>) -> f64 {
         if self.levels.len() <= n {
             self.levels.resize(n + 1, Level::default());
         }
@@ -166,10 +185,13 @@ impl Volume {
         let mut volume = 0.0;
         for row in points.chunks_exact(n) {
             let (Some(own), Some(gain)) = (row.get(..m), row.last()) else { continue };
+            if !work.spend(seen.len()) {
+                break;
+            }
             if seen.chunks_exact(m).any(|other| is_nowhere_worse(own, other)) {
                 continue;
             }
-            volume += gain * self.alone(own, seen, clipped);
+            volume += gain * self.alone(own, seen, clipped, work);
             remove_dominated(seen, own);
             let place = seen.chunks_exact(m).take_while(|other| other.last() >= own.last()).count();
             seen.splice(place * m..place * m, own.iter().copied());
@@ -181,13 +203,22 @@ impl Volume {
     }
 
     /// What `own` dominates and none of `others` does; these descend in their last dimension.
-    pub(super) fn alone(&mut self, own: &[f64], others: &[f64], clipped: &mut Vec<f64>) -> f64 {
+    pub(super) fn alone(
+        &mut self,
+        own: &[f64],
+        others: &[f64],
+        clipped: &mut Vec<f64>,
+        work: &mut Work<'_>,
+    ) -> f64 {
         clipped.clear();
         for other in others.chunks_exact(own.len()) {
             let start = clipped.len();
             clipped.extend(own.iter().zip(other).map(|(own, other)| own.min(*other)));
             let (known, new) = clipped.split_at_mut(start);
             if own.len() > 3 {
+                if !work.spend(known.len()) {
+                    return 0.0;
+                }
                 // Rows come descending in the last dimension only: either may dominate.
                 if known.chunks_exact(own.len()).any(|row| is_nowhere_worse(new, row)) {
                     clipped.truncate(start);
@@ -196,7 +227,7 @@ impl Volume {
                 return 0.0;
             }
         }
-        (own.iter().product::<f64>() - self.of_sorted(clipped, own.len())).max(0.0)
+        (own.iter().product::<f64>() - self.of_sorted(clipped, own.len(), work)).max(0.0)
     }
 }
 
@@ -226,14 +257,16 @@ pub struct Estimate {
 /// The hypervolume from `n_samples` uniform points in the box between the rows' ideal point and the
 /// reference. `confidence` lies in (0, 1).
 ///
-/// Complexity: `n_samples * n * m` at most, whatever the number of objectives.
+/// Complexity: `n_samples * n * m` at most, whatever the number of objectives. None when the work ends
+/// before.
 pub fn estimate(
     objectives: &[f64],
     reference: &[f64],
     n_samples: usize,
     confidence: f64,
     seed: u64,
-) -> Estimate {
+    work: &mut Work<'_>,
+) -> Option<Estimate> {
     let n = reference.len().max(1);
     let gains = gains(objectives, reference);
     let mut widest = vec![0.0; n];
@@ -249,6 +282,9 @@ pub fn estimate(
     let mut n_covered = 0_usize;
     let mut rng = Stream::new(seed, 0, 0);
     for _ in 0..n_samples {
+        if !work.spend(gains.len()) {
+            break;
+        }
         for (value, widest) in point.iter_mut().zip(&widest) {
             *value = rng.uniform() * widest;
         }
@@ -256,8 +292,8 @@ pub fn estimate(
     }
     let whole: f64 = widest.iter().product();
     let n_samples = n_samples.max(1) as f64;
-    Estimate {
+    work.finish(Estimate {
         volume: whole * n_covered as f64 / n_samples,
         error: whole * ((2.0 / (1.0 - confidence)).ln() / (2.0 * n_samples)).sqrt(),
-    }
+    })
 }
