@@ -27,16 +27,22 @@ from chimera.errors import (
     StorageError,
 )
 from chimera.evolution import (
+    CMAES,
     CVT,
+    DE,
+    LMMAES,
     NSGA2,
     NSGA3,
+    PSO,
     SMSEMOA,
+    XNES,
     Algorithm,
     Competition,
     Cooperation,
     Grid,
     GridArchive,
     MapElites,
+    OpenAIES,
     RandomSearch,
     Space,
     SymbolicRegressor,
@@ -246,6 +252,15 @@ def test_bounds_that_are_no_numbers_are_refused(pairs: Any) -> None:
     for call in calls:
         with pytest.raises(ConfigError, match=r"(bounds|ranges): expected"):
             getattr(call(), "to_layout", lambda: None)()
+
+
+@pytest.mark.parametrize("make", [CMAES, LMMAES, XNES, OpenAIES, DE, PSO])
+def test_starts_that_are_no_numbers_are_refused(make: Any) -> None:
+    masked = np.ma.masked_array([0.0, 0.0, 0.0], mask=[True, False, False])
+    for x0 in ("x", [None], [1.0, "2", 3.0], np.array([0.0, 0.0, 1.0j]), masked):
+        with pytest.raises(ConfigError, match="x0"):
+            make(SPHERE, x0=x0)
+    make(SPHERE, x0=[0.0, 0.5, 1])
 
 
 SEEDED: dict[str, Callable[[Any], Any]] = {

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import optional_row
 from chimera.evolution._space import Bounds
 from chimera.evolution._types import Covariance, Direction
 
@@ -89,7 +90,7 @@ class CMAES(Algorithm, method="cmaes"):
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "covariance": covariance,

@@ -8,18 +8,15 @@ from typing import Any, Literal, Self
 from numpy.typing import ArrayLike
 
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import optional_row
 from chimera.evolution._space import Bounds
 from chimera.evolution._types import Constraints, Direction
 
 
 def _start_point(x0: ArrayLike | None) -> list[float] | None:
     """Return a start as JSON holds it."""
-    if x0 is None:
-        return None
-    import numpy as np
-
-    out: list[float] = np.asarray(x0, dtype=np.float64).reshape(-1).tolist()
-    return out
+    row = optional_row("x0", x0)
+    return None if row is None else row.tolist()
 
 
 class DE(Algorithm, method="de"):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import optional_row
 from chimera.evolution._space import Bounds
 from chimera.evolution._types import Direction
 
@@ -66,7 +67,7 @@ class LMMAES(Algorithm, method="lm_ma_es"):
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "tol_sigma": tol_sigma,
@@ -126,7 +127,7 @@ class XNES(Algorithm, method="xnes"):
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "tol_sigma": tol_sigma,
@@ -199,7 +200,7 @@ class OpenAIES(Algorithm, method="openai_es"):
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "learning_rate": learning_rate,

@@ -1,7 +1,7 @@
 """Checks of numbers from outside that would be taken without a word, or refused without a name.
 
 Masked values, complex numbers, dates, durations, texts and records: NumPy finds a number in each,
-but not the one that was meant. Nothing is converted here.
+but not the one that was meant.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import operator
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chimera.errors import ChimeraError, ConfigError
 
-__all__ = ["ensure_numbers", "ensure_whole"]
+__all__ = ["ensure_numbers", "ensure_whole", "optional_row"]
 
 _KINDS: Final = frozenset("biuf")
 
@@ -50,6 +51,21 @@ def ensure_numbers(name: str, values: Any, kind: type[ChimeraError] = ConfigErro
     if code not in _KINDS and (code != "O" or is_text):
         what = "texts" if is_text else f"values of dtype {array.dtype}"
         raise kind(f"{name}: expected numbers, got {what}; convert them first")
+
+
+def optional_row(name: str, values: Any) -> NDArray[np.float64] | None:
+    """Return values as one row ``(n,)``; None stays None.
+
+    Raises:
+        ConfigError: They are no numbers.
+    """
+    if values is None:
+        return None
+    ensure_numbers(name, values)
+    try:
+        return np.asarray(values, dtype=np.float64).ravel()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{name}: expected an array of numbers, got {error}") from error
 
 
 def _hides_values(values: Any) -> bool:
