@@ -24,6 +24,9 @@ const WIDE: usize = 12;
 const NARROW: usize = 6;
 /// Most floats in a vector.
 const LANES_MAX: usize = 16;
+/// Threshold that every point reaches and padding does not: finite, since the test subtracts it from
+/// the negative infinity of the padding, and infinity less infinity is no number.
+const LEAST: f32 = f32::MIN;
 
 pub(super) fn scan<T: Real>(query: &Query<'_, T>, k: usize, threads: &Threads) -> Neighbours {
     match pulp::Arch::new().dispatch(Lanes) {
@@ -93,11 +96,16 @@ impl<'a, T: Real, const M: usize> Scan<'a, T, M> {
             // A sum that overflows leaves that dimension where it is.
             *sum = if sum.is_finite() { *sum / n_points } else { 0.0 };
         }
-        let mut largest = 0.0_f64;
-        for row in query.points.chunks_exact(n).chain(query.queries.chunks_exact(n)) {
-            for (value, centre) in row.iter().zip(&centre) {
-                largest = largest.max((value.wide() - centre).abs());
-            }
+        let reach = |centre: &[f64]| {
+            let rows = query.points.chunks_exact(n).chain(query.queries.chunks_exact(n));
+            rows.flat_map(|row| row.iter().zip(centre))
+                .fold(0.0_f64, |most, (value, centre)| most.max((value.wide() - centre).abs()))
+        };
+        let mut largest = reach(&centre);
+        if largest.is_infinite() {
+            // Values at both ends of what doubles hold: their differences overflow, they do not.
+            centre.fill(0.0);
+            largest = reach(&centre);
         }
         let scale = power_of_two_below(1.0 / largest);
         let slack = 1.05 * (n + 8) as f64 * f64::from(f32::EPSILON) / 2.0;
@@ -153,7 +161,7 @@ impl<'a, T: Real, const M: usize> Scan<'a, T, M> {
         let rows = self.query.queries.chunks_exact(n).skip(first_row);
         let states = tile.thresholds.iter_mut().zip(&mut tile.norms).enumerate();
         for ((idx, (threshold, norm)), row) in states.zip(rows) {
-            *threshold = f32::NEG_INFINITY;
+            *threshold = LEAST;
             for (place, value) in tile.packed.iter_mut().zip(self.centred(row)) {
                 *norm += f64::from(value) * f64::from(value);
                 if let Some(place) = place.get_mut(idx) {
@@ -301,12 +309,14 @@ fn multiply<S: Simd, const M: usize>(
     sums
 }
 
-/// The largest power of two that is at most `value`, for positive ones; otherwise 1.
+/// The largest power of two that is at most `value`, for positive ones; otherwise 1. Subnormal values
+/// count: they are the scale of points near the greatest double.
 fn power_of_two_below(value: f64) -> f64 {
-    if value > 0.0 && value.is_finite() {
-        let power = f64::from_bits(value.to_bits() & 0x7ff0_0000_0000_0000);
-        if power > 0.0 { power } else { 1.0 }
-    } else {
-        1.0
+    const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    if !(value > 0.0 && value.is_finite()) {
+        return 1.0;
     }
+    let bits = value.to_bits();
+    let exponent = bits >> FRACTION_BITS << FRACTION_BITS;
+    f64::from_bits(if exponent > 0 { exponent } else { 1 << bits.ilog2() })
 }

@@ -11,7 +11,7 @@ fn points(n: usize, n_dimensions: usize, seed: u64, offset: f64) -> Vec<f32> {
     (0..n * n_dimensions).map(|_| (offset + rng.normal()) as f32).collect()
 }
 
-fn plain(query: &Query<'_, f32>, k: usize) -> Neighbours {
+fn plain<T: Real>(query: &Query<'_, T>, k: usize) -> Neighbours {
     let n = query.n_dimensions;
     let mut found = Neighbours { k, ..Neighbours::default() };
     for (row, x) in query.queries.chunks_exact(n).enumerate() {
@@ -47,6 +47,36 @@ fn test_both_ways_equal_a_plain_scan_on_any_number_of_threads() {
                 let found = neighbours_by(way, &query, &threads).unwrap();
                 assert_eq!(found, expected, "{n_dimensions} dimensions, {way:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn test_few_points_lose_no_neighbours() {
+    // Panels are padded to whole vectors, and a tile holds several queries.
+    for n_points in 1..=70 {
+        let known = points(n_points, 8, 5, 0.0);
+        let queries = points(29, 8, 6, 0.0);
+        for k in [1, n_points / 2, n_points] {
+            let k = k.max(1);
+            let query =
+                Query { queries: &queries, points: &known, n_dimensions: 8, k, own_from: None };
+            let found = neighbours_by(Way::Scan, &query, &Threads::one()).unwrap();
+            assert_eq!(found, plain(&query, k), "{k} of {n_points} points");
+        }
+    }
+}
+
+#[test]
+fn test_values_near_the_greatest_double_lose_no_neighbours() {
+    for scale in [1e-170, 5e-160, 1e150, 5e307, 1.7e308] {
+        let mut rng = Stream::new(3, 1, 0);
+        let known: Vec<f64> = (0..60 * 8).map(|_| scale * (2.0 * rng.uniform() - 1.0)).collect();
+        let query =
+            Query { queries: &known, points: &known, n_dimensions: 8, k: 9, own_from: Some(0) };
+        for way in [Way::Tree, Way::Scan] {
+            let found = neighbours_by(way, &query, &Threads::one()).unwrap();
+            assert_eq!(found, plain(&query, 9), "{scale:e}, {way:?}");
         }
     }
 }

@@ -148,7 +148,8 @@ impl Tree {
                 self.visit(near, bound, query, offsets, nearest);
                 let before = offsets.get(axis).copied().unwrap_or(0.0);
                 let bound = bound - before * before + offset * offset;
-                if bound * SLACK <= nearest.worst() {
+                // A bound that overflowed and was lowered again is no number, and excludes nothing.
+                if !(bound * SLACK > nearest.worst()) {
                     if let Some(place) = offsets.get_mut(axis) {
                         *place = offset;
                     }
