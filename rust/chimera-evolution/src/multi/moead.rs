@@ -23,8 +23,8 @@ use crate::space::Space;
 use crate::stop;
 use crate::threads::Threads;
 
-/// Most directions: each is compared with all others once.
-const N_DIRECTIONS_MAX: usize = 1 << 14;
+/// Most directions: in many dimensions each is compared with all others once, which takes seconds then.
+const N_DIRECTIONS_MAX: usize = 1 << 17;
 /// Directions that count as neighbours, when there are as many.
 const N_NEIGHBOURS: usize = 20;
 
