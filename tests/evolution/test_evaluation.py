@@ -92,6 +92,89 @@ def test_vectorized_marks_rows_that_are_not_finite() -> None:
     assert np.isnan(done.objectives[10:]).all()
 
 
+def test_vectorized_marks_rows_that_are_masked() -> None:
+    masked = np.ma.array(ROWS[:, 0], mask=ROWS[:, 0] == 3)
+    done = Vectorized(lambda _: masked).evaluate(ROWS)
+    assert list(done.errors) == [3]
+    assert "masked" in done.errors[3]
+    assert Vectorized(lambda _: np.ma.array(ROWS)).evaluate(ROWS).errors == {}
+
+
+class Broken:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("no array")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ([10**400] * 12, "OverflowError"),
+        (Broken(), "RuntimeError: no array"),
+        ({"objectives": Broken()}, "RuntimeError: no array"),
+        (["1.5"] * 12, "expected real numbers"),
+        (np.full(12, 1j), "complex128"),
+        (np.full(12, np.datetime64("2020-01-01")), "datetime64"),
+    ],
+)
+def test_vectorized_marks_all_rows_of_an_answer_that_is_no_numbers(
+    answer: Any, reason: str
+) -> None:
+    evaluator = Vectorized(lambda _: answer)
+    done = evaluator.evaluate(ROWS)
+    assert done.failed.all()
+    assert reason in done.errors[11]
+    check_counts(evaluator)
+
+
+def test_vectorized_without_a_time_limit_needs_no_process() -> None:
+    done = Vectorized(lambda x: x[:, 0] + os.getpid(), timeout_s=math.inf).evaluate(ROWS)
+    assert done.objectives[0, 0] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"timeout_s": 1e10}, {"timeout_s": "1"}, {"retries": 1.5}, {"n_objectives": "2"}]
+)
+def test_back_ends_refuse_settings(settings: dict[str, Any]) -> None:
+    for make in (Vectorized, PerRow, AsyncEvaluator):
+        with pytest.raises(ConfigError, match=next(iter(settings))):
+            make(square, **settings)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "1"])
+def test_back_ends_refuse_seeds(seed: Any) -> None:
+    for make in (PerRow, AsyncEvaluator, ProcessPool):
+        with pytest.raises(ConfigError, match="rng_seed: expected an integer from 0"):
+            make(square, rng_seed=seed)
+
+
+def test_per_row_hands_out_copies_for_each_attempt() -> None:
+    calls: list[float] = []
+
+    def objective(x: Any) -> float:
+        block = x["x"] if isinstance(x, dict) else x
+        calls.append(float(block[0]))
+        block += 1.0
+        if len(calls) % 2:
+            raise ValueError("again")
+        return float(block[0])
+
+    batch = ROWS[:2].copy()
+    batch.flags.writeable = False  # as `ask` gives it
+    evaluator = PerRow(objective, retries=1)
+    assert evaluator.evaluate(batch).objectives.tolist() == [[1.0], [2.0]]
+    assert evaluator.evaluate({"x": batch}).objectives.tolist() == [[1.0], [2.0]]
+    assert calls == [0.0, 0.0, 1.0, 1.0] * 2
+
+
+def test_reasons_are_cut_to_a_length() -> None:
+    from chimera.evolution.evaluation._base import REASON_CHARS_MAX
+
+    def objective(_: Any) -> float:
+        raise ValueError("x" * 10_000_000)
+
+    assert len(PerRow(objective).evaluate(ROWS[:1]).errors[0]) == REASON_CHARS_MAX
+
+
 def test_vectorized_marks_all_rows_of_an_answer_of_another_shape() -> None:
     evaluator = Vectorized(lambda _: np.zeros(3))
     done = evaluator.evaluate(ROWS)
@@ -149,7 +232,17 @@ def test_per_row_retries_and_counts() -> None:
     ("answer", "reason"),
     [
         ([1.0, 2.0], "2 objectives; expected 1"),
-        ("text", "ValueError"),
+        ("text", "expected real numbers"),
+        ("1.5", "expected real numbers"),
+        (b"1.5", "expected real numbers"),
+        (np.array(["1.5", None], dtype=object), "hold text"),
+        (1.0 + 0.0j, "complex128; expected real numbers"),
+        (np.array([1.0 + 2.0j]), "complex128; expected real numbers"),
+        (np.datetime64("2020-01-01"), "expected real numbers"),
+        (np.timedelta64(5, "s"), "expected real numbers"),
+        (np.ma.masked, "masked"),
+        (np.ma.array([1.0], mask=[True]), "masked"),
+        (10**400, "OverflowError"),
         ({"objective": 1.0}, "unknown keys objective"),
         ({"objectives": 1.0, "violations": -1.0}, "negative violation"),
         (None, "no objectives"),
