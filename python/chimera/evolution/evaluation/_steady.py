@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chimera.errors import BatchError, ConfigError, OrderError
-from chimera.evolution.evaluation._base import Base, Task, check_function
-from chimera.evolution.evaluation._pool import blocks_of, count_workers
+from chimera.errors import BatchError, OrderError
+from chimera.evolution.evaluation._base import Base, Task
+from chimera.evolution.evaluation._checks import check_function, check_integer, check_seed
+from chimera.evolution.evaluation._pool import blocks_of, check_memory, count_workers
 from chimera.evolution.evaluation._result import (
     Batch,
     Evaluated,
@@ -98,17 +99,21 @@ class AsyncEvaluator(Base):
         check_function(function)
         n_workers = count_workers(workers)
         size = 2 * n_workers if n_in_flight is None else n_in_flight
-        if not n_workers <= size <= IN_FLIGHT_MAX:
-            raise ConfigError(
-                f"n_in_flight: expected {n_workers} (workers) to {IN_FLIGHT_MAX}, got {size}"
-            )
+        size = check_integer("n_in_flight", size, n_workers, IN_FLIGHT_MAX)
         self._n_in_flight = size
         self._is_ordered = is_ordered
         self._free = deque(range(size))
         self._order: deque[int] = deque()
         self._rows: dict[int, Batch] = {}
         self._done: dict[int, Evaluated] = {}
-        task = Task(function, self._shape, timeout_s, retries, rng_seed, memory_bytes_max)
+        task = Task(
+            function,
+            self._shape,
+            self._timeout_s,
+            self._retries,
+            check_seed(rng_seed),
+            check_memory(memory_bytes_max),
+        )
         self._backend: _Processes | Coroutines
         call = type(function).__call__
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call):
