@@ -19,6 +19,7 @@ from chimera.evolution.evaluation._result import Batch, Counts, Evaluated, Shape
 __all__ = [
     "REASON_CHARS_MAX",
     "Base",
+    "CallFailedError",
     "CallTimeoutError",
     "Evaluator",
     "Task",
@@ -123,6 +124,10 @@ class Task:
 
 class CallTimeoutError(Exception):
     """A call was ended by its time limit."""
+
+
+class CallFailedError(Exception):
+    """A call elsewhere raised or ended its process; the message is the reason of its rows."""
 
 
 def describe(error: BaseException) -> str:
