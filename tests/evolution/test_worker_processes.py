@@ -400,7 +400,7 @@ SMALL = """
 import sys
 import numpy as np
 from chimera.errors import EvaluationError
-from chimera.evolution import ProcessPool
+from chimera.evolution import AsyncEvaluator, ProcessPool
 
 def total(x):
     return float(x.sum())
@@ -411,6 +411,12 @@ with ProcessPool(total, workers=1) as pool:
     except EvaluationError as error:
         print(error)
     print(pool.evaluate(np.ones((9, 10))).failed.any())
+with AsyncEvaluator(total, workers=1, n_in_flight=100) as evaluator:
+    try:
+        evaluator.submit(np.ones((1, 10_000)))
+    except EvaluationError as error:
+        print(error)
+    print(evaluator.n_pending, evaluator.evaluate(np.ones((9, 10))).failed.any())
 """
 
 
@@ -427,10 +433,12 @@ def test_a_small_dev_shm_is_an_error_and_not_the_end() -> None:
     with run(SMALL, *outer, mount, "sh") as program:
         out, _ = program.communicate()
     assert program.returncode == 0
-    first, second = out.splitlines()
+    first, second, third, fourth = out.splitlines()
     assert first.startswith("expected 8,000,")
     assert "enlarge /dev/shm" in first
     assert second == "False"
+    assert third.startswith("expected 8,0")
+    assert fourth == "0 False"
 
 
 def test_memory_that_the_system_lacks_is_named_and_leaves_nothing(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeAlias
 
-from chimera.errors import ConfigError
+from chimera.errors import ConfigError, OrderError
 from chimera.evolution.evaluation._base import Evaluator
 from chimera.evolution.evaluation._result import Batch, Evaluated
 
@@ -93,6 +93,7 @@ class Optimization(Iterator[Step]):
         self._is_steady = hasattr(evaluator, "collect") and bool(
             getattr(algorithm, "is_steady", False)
         )
+        self._has_begun = False
         self.stop_reason: str | None = None
 
     @property
@@ -140,6 +141,17 @@ class Optimization(Iterator[Step]):
 
     def _steady(self) -> tuple[Batch, Evaluated]:
         evaluator: Any = self._evaluator
+        is_noted = hasattr(evaluator, "search")  # whose rows are pending
+        is_other = evaluator.search is not self._algorithm if is_noted else not self._has_begun
+        if evaluator.n_pending and is_other:
+            raise OrderError(
+                f"optimize: expected an evaluator without pending rows of others, got "
+                f"{evaluator.n_pending}; collect them, or close the evaluator, which can be used "
+                "again"
+            )
+        self._has_begun = True
+        if is_noted:
+            evaluator.search = self._algorithm
         while evaluator.n_free:
             evaluator.submit(self._algorithm.ask(1))
         batch, evaluated = evaluator.collect()
@@ -156,7 +168,9 @@ def optimize(
     """Return the loop of a search and an evaluator.
 
     With an `AsyncEvaluator` and a steady algorithm there is no barrier: rows are told one by one
-    while others are under way. Everything else goes batch by batch.
+    while others are under way. Those stay with the evaluator when the loop is left, for a loop of
+    the same algorithm; one of another algorithm gets an `OrderError` until they are collected or
+    the evaluator was closed. Everything else goes batch by batch.
 
     Args:
         algorithm: Anything with ``ask``, ``tell``, ``generation`` and ``n_evaluations``.
