@@ -2,9 +2,11 @@
 
 import math
 import os
+import select
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,3 +49,17 @@ def is_alive(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123
         return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_for_the_end_of(pids: Iterable[int]) -> None:
+    """Return when none of some processes is left; fail after 10 s."""
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            ended, _, _ = select.select([descriptor], [], [], 10.0)
+        finally:
+            os.close(descriptor)
+        assert ended, f"process {pid} lives on"

@@ -11,9 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.evolution.evaluating import ROWS, check_counts, faulty, is_alive, square
+from tests.evolution.evaluating import (
+    ROWS,
+    check_counts,
+    faulty,
+    is_alive,
+    square,
+    wait_for_the_end_of,
+)
 
-from chimera.errors import ConfigError, EvaluationError
+from chimera.errors import BatchError, ConfigError, EvaluationError
 from chimera.evolution import PerRow, ProcessPool
 
 
@@ -107,10 +114,7 @@ def test_pool_ends_what_its_objective_started() -> None:
     with ProcessPool(objective, workers=1) as pool:
         pid = int(pool.evaluate(np.zeros((1, 1))).objectives[0, 0])
         assert is_alive(pid)
-    deadline = time.monotonic() + 5
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_alive(pid)
+    wait_for_the_end_of([pid])
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
@@ -172,10 +176,7 @@ def test_no_worker_outlives_the_parent(how: signal.Signals) -> None:
         parent.send_signal(how)
         rest = parent.stdout.read()
     assert ("interrupted" in rest) == (how == signal.SIGINT)
-    deadline = time.monotonic() + 10
-    while any(map(is_alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(map(is_alive, pids))
+    wait_for_the_end_of(pids)
 
 
 @pytest.mark.parametrize(
@@ -187,13 +188,44 @@ def test_no_worker_outlives_the_parent(how: signal.Signals) -> None:
         {"retries": -1},
         {"n_objectives": 0},
         {"start_method": "teleport"},
+        {"workers": 1.5},
+        {"timeout_s": "1"},
+        {"timeout_s": math.nan},
+        {"timeout_s": 1e10},
+        {"timeout_s": 10**400},
+        {"retries": "x"},
+        {"retries": 0.5},
+        {"rng_seed": -1},
+        {"rng_seed": 2**64},
+        {"rng_seed": 1.5},
+        {"n_descriptors": 1.0},
+        {"n_cases": -1},
+        {"start_method": 5},
         {"chunk_rows_max": 0},
         {"shared_bytes_max": 1},
+        {"memory_bytes_max": 0},
+        {"memory_bytes_max": 1e6},
     ],
 )
 def test_pool_refuses_settings(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):
         ProcessPool(square, **settings)
+
+
+def test_an_endless_time_limit_is_none_and_the_longest_one_holds() -> None:
+    from chimera.evolution.evaluation._checks import SEED_MAX, TIMEOUT_S_MAX
+
+    for limit in (math.inf, TIMEOUT_S_MAX):
+        with ProcessPool(square, workers=1, timeout_s=limit) as pool:
+            assert not pool.evaluate(ROWS).failed.any()
+    with ProcessPool(lambda _, rng: rng.random(), workers=1, rng_seed=SEED_MAX) as pool:
+        assert not pool.evaluate(ROWS).failed.any()
+
+
+@pytest.mark.parametrize("batch", [[[1.0], [2.0]], {"x": [[1.0]]}, [[1.0], [2.0, 3.0]], {"x": 1.0}])
+def test_pool_refuses_what_is_no_array(batch: Any) -> None:
+    with ProcessPool(square, workers=1) as pool, pytest.raises(BatchError, match="batch"):
+        pool.evaluate(batch)
 
 
 def test_pool_gives_up_when_no_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,8 +235,8 @@ def test_pool_gives_up_when_no_worker_starts(monkeypatch: pytest.MonkeyPatch) ->
         os._exit(9)
 
     monkeypatch.setattr(_crew, "work", broken)
-    with (
-        ProcessPool(square, workers=1) as pool,
-        pytest.raises(EvaluationError, match="exit status 9"),
-    ):
-        pool.evaluate(ROWS)
+    with ProcessPool(square, workers=1) as pool:
+        with pytest.raises(EvaluationError, match="exit status 9"):
+            pool.evaluate(ROWS)
+        monkeypatch.undo()
+        assert not pool.evaluate(ROWS).failed.any()

@@ -21,6 +21,7 @@ from chimera.evolution.evaluation._result import Batch, Counts, Evaluated, Shape
 __all__ = [
     "REASON_CHARS_MAX",
     "Base",
+    "CallFailedError",
     "CallTimeoutError",
     "Direction",
     "Evaluator",
@@ -179,6 +180,10 @@ class Follower(Protocol):
 
 class CallTimeoutError(Exception):
     """A call was ended by its time limit."""
+
+
+class CallFailedError(Exception):
+    """A call elsewhere raised or ended its process; the message is the reason of its rows."""
 
 
 def describe(error: BaseException) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +23,7 @@ from chimera.evolution.evaluation._result import (
     n_rows_of,
     select_rows,
 )
+from chimera.evolution.evaluation._turn import Turn
 
 __all__ = [
     "SHARED_BYTES_MAX",
@@ -159,7 +159,7 @@ class ProcessPool(Base):
         from chimera.evolution.evaluation._crew import Crew
 
         self._n_workers = count_workers(workers)
-        self._lock = threading.Lock()
+        self._turn = Turn()
         self._crew = Crew(
             Task(
                 function,
@@ -178,7 +178,7 @@ class ProcessPool(Base):
     @property
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
-        return self._crew.pids
+        return self._crew.pids if self._turn.is_owner else []
 
     @property
     def n_workers(self) -> int:
@@ -193,24 +193,37 @@ class ProcessPool(Base):
 
         Raises:
             BatchError: The batch holds Python objects, or is made of something else than arrays.
-            EvaluationError: Workers cannot be started.
+            EvaluationError: Workers cannot be started, shared memory is short, or `close` was
+                called from another thread meanwhile.
+            OrderError: Called by the objective itself, or in another process than that of the pool.
         """
         n = n_rows_of(batch)
         blocks = blocks_of(batch)
         row_bytes = 8 * (self._shape.width + 3) + sum(
             np.dtype(dtype).itemsize * d for _, dtype, d in blocks
         )
-        n_slots = max(1, min(max(n, 1), self._room() // row_bytes))
-        with self._lock:
-            parts = [
-                self._slice(select_rows(batch, slice(first, first + n_slots)), blocks, n_slots)
-                for first in range(0, max(n, 1), n_slots)
-            ]
+        with self._turn.take("evaluate"):
+            n_slots = max(1, min(max(n, 1), self._room() // row_bytes))
+            try:
+                parts = [
+                    self._slice(select_rows(batch, slice(first, first + n_slots)), blocks, n_slots)
+                    for first in range(0, max(n, 1), n_slots)
+                ]
+            finally:
+                if self._crew.is_interrupted:  # what a signal handler wanted, or another thread
+                    self._crew.close()
         return concatenate(parts)
 
     def close(self) -> None:
-        """End the workers and remove the shared memory. The next batch would start them anew."""
-        self._crew.close()
+        """End the workers and remove the shared memory. The next batch would start them anew.
+
+        A batch under way in another thread ends with an `EvaluationError`.
+        """
+        if self._turn.is_owner:
+            self._crew.interrupt()
+        with self._turn.end() as is_ours:
+            if is_ours:
+                self._crew.close()
 
     def _room(self) -> int:
         """Shared memory to use: beyond what the system has, writing to it would kill us."""
@@ -218,7 +231,9 @@ class ProcessPool(Base):
             free = os.statvfs("/dev/shm")  # noqa: S108 -- where the system keeps shared memory
         except (AttributeError, OSError):
             return self._shared_bytes_max
-        return min(self._shared_bytes_max, max(free.f_bavail * free.f_frsize // 2, 1 << 16))
+        return min(
+            self._shared_bytes_max, max(free.f_bavail * free.f_frsize // 2, _SHARED_BYTES_MIN)
+        )
 
     def _slice(
         self, batch: Batch, blocks: tuple[tuple[str, str, int], ...], n_slots: int

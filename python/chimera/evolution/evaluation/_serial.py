@@ -11,6 +11,7 @@ import numpy as np
 from chimera.errors import EvaluationError
 from chimera.evolution.evaluation._base import (
     Base,
+    CallFailedError,
     CallTimeoutError,
     Task,
     describe,
@@ -96,14 +97,32 @@ class Vectorized(Base):
 
         Args:
             batch: ``(n, d)`` candidates, or a mapping of such arrays.
+
+        Raises:
+            EvaluationError: With ``timeout_s``: the worker process cannot be started, or `close`
+                was called from another thread meanwhile.
+            OrderError: With ``timeout_s``: called from the objective itself or another process.
         """
         n = n_rows_of(batch)
+        if self._caller is None or n == 0:
+            return self._evaluate(batch, n)
+        with self._caller.turn.take("evaluate"):
+            try:
+                self._caller.start()
+                return self._evaluate(batch, n)
+            finally:
+                self._caller.finish()
+
+    def close(self) -> None:
+        """End the worker process, if there is one."""
+        if self._caller is not None:
+            self._caller.close()
+
+    def _evaluate(self, batch: Batch, n: int) -> Evaluated:
         table = np.empty((n, self._shape.width))
         seconds = np.zeros(n)
         errors: dict[int, str] = {}
         todo = [(0, n, 0)] if n else []
-        if n and self._caller is not None:
-            self._caller.start()
         while todo:
             first, stop, attempt = todo.pop()
             rows = batch if stop - first == n else select_rows(batch, slice(first, stop))
@@ -114,7 +133,9 @@ class Vectorized(Base):
             except CallTimeoutError as error:
                 self._counts.n_timeouts += 1
                 reasons = dict.fromkeys(range(stop - first), str(error))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 -- the rows are marked
+            except (Exception, SystemExit) as error:  # the rows are marked
+                if self._caller is not None and isinstance(error, EvaluationError):
+                    raise  # no fault of theirs: no worker starts, or somebody has closed us
                 if stop - first > 1:
                     middle = (first + stop) // 2
                     self._counts.n_retries += stop - first
@@ -125,7 +146,7 @@ class Vectorized(Base):
                     todo.append((first, stop, attempt + 1))
                     reasons = {}
                 else:
-                    is_told = isinstance(error, EvaluationError)
+                    is_told = isinstance(error, CallFailedError)
                     reasons = {0: str(error) if is_told else describe(error)}
             else:
                 reasons = self._read(answer, table[first:stop])
@@ -136,11 +157,6 @@ class Vectorized(Base):
         self._counts.n_rows += n
         self._counts.n_failed += len(errors)
         return Evaluated.from_table(table, self._shape, errors, seconds)
-
-    def close(self) -> None:
-        """End the worker process, if there is one."""
-        if self._caller is not None:
-            self._caller.close()
 
     def _call(self, rows: Batch) -> Any:
         return self._function(rows) if self._caller is None else self._caller.call(rows)
