@@ -1,9 +1,10 @@
 //! Exclusive hypervolume contributions: what a front would lose without one row.
 
-use super::hypervolume::{Volume, sort_by_last};
-use super::order::{key, narrow};
+use super::hypervolume::Volume;
+use super::order::key;
 use super::ranks::Ranker;
 use super::sweep::Sweep;
+use super::table::Table;
 use super::work::Work;
 
 /// The hypervolume that a row alone dominates among the rows that no other dominates. It is 0 for
@@ -82,20 +83,19 @@ pub(crate) fn of_staircase(gains: &[f64], n: usize, out: &mut [f64]) {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contributions {
     volume: Volume,
-    clipped: Vec<f64>,
-    others: Vec<f64>,
+    order: Vec<(u64, u32)>,
+    others: Table,
+    clipped: Table,
     sweep: Sweep,
 }
 
 impl Contributions {
-    /// Make room for `n_rows` rows, so that fewer of them allocate nothing.
+    /// Make room for `n_rows` rows of up to four dimensions, so that fewer allocate nothing.
     pub(crate) fn reserve(&mut self, n_rows: usize, n: usize) {
-        let room = |values: &mut Vec<f64>| {
-            values.clear();
-            values.reserve(n_rows * n);
-        };
-        room(&mut self.clipped);
-        room(&mut self.others);
+        self.volume.reserve(n_rows);
+        self.order.clear();
+        self.order.reserve(n_rows);
+        self.others.reset(n, n_rows);
         self.sweep.reserve(n_rows);
     }
 
@@ -111,13 +111,22 @@ impl Contributions {
             self.sweep.measure(gains.as_chunks::<3>().0, out, work);
             return;
         }
-        for (row, place) in (0..).zip(out) {
-            let rows = 0..narrow(gains.len() / n);
-            *place = self.alone(gains, n, row, rows.filter(|other| *other != row), work);
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        let rows = gains.chunks_exact(n).zip(0..);
+        order.extend(rows.map(|(row, idx)| (!key(row.last().copied().unwrap_or(0.0)), idx)));
+        order.sort_unstable();
+        for (_, row) in &order {
+            let others = order.iter().map(|(_, other)| *other).filter(|other| other != row);
+            let alone = self.alone(gains, n, *row, others, work);
+            if let Some(place) = out.get_mut(*row as usize) {
+                *place = alone;
+            }
         }
+        self.order = order;
     }
 
-    /// What one row alone dominates beside `others`.
+    /// What one row alone dominates beside `others`, which descend in the last gain.
     pub(crate) fn alone(
         &mut self,
         gains: &[f64],
@@ -126,18 +135,11 @@ impl Contributions {
         others: impl Iterator<Item = u32>,
         work: &mut Work<'_>,
     ) -> f64 {
-        self.others.clear();
-        let own = super::order::row_of(gains, n, row);
+        self.others.reset(n, gains.len() / n.max(1));
         for other in others {
-            self.others.extend_from_slice(super::order::row_of(gains, n, other));
+            self.others.push(super::order::row_of(gains, n, other));
         }
-        // The caller may pass rows that descend already, which costs one look.
-        let last = |row: &[f64]| row.last().copied().unwrap_or(0.0);
-        let mut rows = self.others.chunks_exact(n);
-        let mut above = f64::INFINITY;
-        if !rows.all(|row| std::mem::replace(&mut above, last(row)) >= last(row)) {
-            sort_by_last(&mut self.others, n, &mut self.clipped);
-        }
+        let own = super::order::row_of(gains, n, row);
         self.volume.alone(own, &self.others, &mut self.clipped, work)
     }
 }

@@ -13,7 +13,10 @@ mod hypervolume;
 mod indicators;
 mod order;
 mod ranks;
+mod shelf;
+mod stairs;
 mod sweep;
+mod table;
 mod work;
 
 #[cfg(test)]
