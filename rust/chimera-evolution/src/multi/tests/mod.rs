@@ -88,6 +88,28 @@ fn dtlz2_is_solved() {
 }
 
 #[test]
+fn survivors_keep_their_lineage() {
+    for (name, settings, what) in SETTINGS {
+        let mut run = start(name, settings, 6, 1);
+        let mut known: Vec<(Vec<u64>, u8, u64)> = Vec::new();
+        for generation in 0..8 {
+            let origins = run.ask(None).unwrap().origins.clone();
+            let operators = origins.operators.as_slice().iter();
+            let rows = origins.parents.rows().zip(operators);
+            known.extend(rows.map(|(row, operator)| (row.to_vec(), *operator, generation)));
+            go(&mut run, 1, |x| zdt1(x).to_vec());
+        }
+        let population = run.method().algorithm().population();
+        for (place, id) in population.ids.as_slice().iter().enumerate() {
+            let (parents, operator, generation) = &known[usize::try_from(*id).unwrap()];
+            assert_eq!(population.parents.row(place), parents, "{what}");
+            assert_eq!(population.operators.row(place), [*operator], "{what}");
+            assert_eq!(population.generations.row(place), [*generation], "{what}");
+        }
+    }
+}
+
+#[test]
 fn results_do_not_depend_on_threads_nor_on_saving() {
     for (name, settings, what) in SETTINGS {
         let mut alone = start(name, settings, 300, 1);
