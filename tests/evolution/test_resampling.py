@@ -202,3 +202,21 @@ def test_best_before_any_batch_is_refused() -> None:
             call()
     with pytest.raises(ConfigError, match="back end"):
         Resampling(len)  # type: ignore[arg-type]
+
+
+def test_rows_whose_mean_is_no_number_fail() -> None:
+    draws = {0: [1e308, -1e308], 1: [1.0, 1.0]}
+    calls = {0: 0, 1: 0}
+
+    def objective(x: Any) -> float:
+        row = int(x[0])
+        calls[row] += 1
+        return draws[row][calls[row] % 2]
+
+    noisy = Resampling(PerRow(objective), n_min=2, n_max=4)
+    done = noisy.evaluate(np.array([[0.0], [1.0]]))
+    assert done.failed.tolist() == [True, False]
+    assert "not finite" in done.errors[0]
+    assert np.isnan(done.objectives[0, 0])
+    assert noisy.counts.n_failed == 1
+    assert noisy.best().mean == 1.0

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from chimera.errors import ConfigError
+from chimera.errors import ConfigError, OrderError
 from chimera.evolution._termination import Criterion
 from chimera.evolution.evaluation._base import Evaluator, Follower
 from chimera.evolution.evaluation._result import Batch, Evaluated, n_rows_of, select_rows
@@ -100,6 +100,7 @@ class Optimization(Iterator[Step]):
         self._is_steady = hasattr(evaluator, "collect") and bool(
             getattr(algorithm, "is_steady", False)
         )
+        self._has_begun = False
         self.stop_reason: str | None = None
 
     @property
@@ -179,6 +180,17 @@ class Optimization(Iterator[Step]):
     def _steady(self) -> tuple[Batch, Evaluated]:
         """Keep rows under way, no more than the budget allows; tell the next that is done."""
         evaluator: Any = self._evaluator
+        is_noted = hasattr(evaluator, "search")  # whose rows are pending
+        is_other = evaluator.search is not self._algorithm if is_noted else not self._has_begun
+        if evaluator.n_pending and is_other:
+            raise OrderError(
+                f"optimize: expected an evaluator without pending rows of others, got "
+                f"{evaluator.n_pending}; collect them, or close the evaluator, which can be used "
+                "again"
+            )
+        self._has_begun = True
+        if is_noted:
+            evaluator.search = self._algorithm
         n_left = self._n_left()
         while evaluator.n_free and (n_left is None or evaluator.n_pending < n_left):
             evaluator.submit(self._ask(1))
@@ -214,7 +226,9 @@ def optimize(
     """Return the loop of a search and an evaluator.
 
     With an `AsyncEvaluator` and a steady algorithm there is no barrier: rows are told one by one
-    while others are under way. Everything else goes batch by batch.
+    while others are under way. Those stay with the evaluator when the loop is left, for a loop of
+    the same algorithm; one of another algorithm gets an `OrderError` until they are collected or
+    the evaluator was closed. Everything else goes batch by batch.
 
     Args:
         algorithm: Anything with ``ask``, ``tell``, ``generation`` and ``n_evaluations``.

@@ -290,7 +290,7 @@ class MOEAD(MultiObjective, method="moead"):
         space: A bounded space of any kind, or bounds; a mixed space takes operators per block.
         n_objectives: Number of objectives.
         n_partitions: Steps along one side of the simplex of directions, as for `NSGA3`; there is
-            one member a direction, and at most 16 384 of them.
+            one member a direction, and at most 131 072 of them.
         n_inner_partitions: Steps of a second layer of directions.
         decomposition: ``tchebycheff``, or ``pbi`` (penalty boundary intersection).
         theta: Penalty of ``pbi``.

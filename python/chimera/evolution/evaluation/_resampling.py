@@ -243,6 +243,11 @@ class Resampling:
             draws[row].add(done, place)
             if done.failed[place]:
                 errors[row] = f"{done.errors[place]} (draw {draws[row].n})"
+            elif not draws[row].is_finite:
+                errors[row] = (
+                    f"the mean of {draws[row].n} draws is not finite; expected scores whose "
+                    "differences are numbers"
+                )
 
     def _contenders(
         self, draws: list[_Draws], alive: list[int], n_select: int, n_max: int | None = None
@@ -332,9 +337,15 @@ class _Draws:
             self._spread = np.zeros(len(values))
         self.n += 1
         self.seconds += float(done.seconds[row]) if len(done.seconds) else 0.0
-        delta = values - self._mean
-        self._mean = self._mean + delta / self.n
-        self._spread = self._spread + delta * (values - self._mean)
+        with np.errstate(over="ignore", invalid="ignore"):  # the row fails then; see `is_finite`
+            delta = values - self._mean
+            self._mean = self._mean + delta / self.n
+            self._spread = self._spread + delta * (values - self._mean)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the means of objectives and violation are numbers."""
+        return bool(np.isfinite(self._mean[: self._widths[0] + 1]).all())
 
     @property
     def mean(self) -> float:
@@ -360,7 +371,8 @@ class _Draws:
         """Means of objectives, violation, descriptors, cases; standard errors of objectives."""
         m, k = self._widths
         mean = self._mean
-        errors = np.sqrt(self._spread[:m] / max(self.n - 1, 1) / self.n)
+        with np.errstate(invalid="ignore"):
+            errors = np.sqrt(self._spread[:m] / max(self.n - 1, 1) / self.n)
         return mean[:m], mean[m : m + 1], mean[m + 1 : m + 1 + k], mean[m + 1 + k :], errors
 
 

@@ -266,7 +266,7 @@ fn settings_outside_their_range_are_refused() {
         ("nsga3", r#"{"n_objectives": 1024}"#, "at most 65536 directions of 1024 objectives"),
         ("sms_emoa", r#"{"n_objectives": 2, "offspring": 1073741825}"#, "offspring"),
         ("moead", r#"{"n_objectives": 2, "n_partitions": 1}"#, "n_partitions"),
-        ("moead", r#"{"n_objectives": 2, "n_partitions": 16384}"#, "n_partitions"),
+        ("moead", r#"{"n_objectives": 2, "n_partitions": 131072}"#, "n_partitions"),
         ("moead", r#"{"n_objectives": 2, "n_partitions": 9, "n_neighbours": 11}"#, "from 3 to 10"),
         (
             "moead",
