@@ -10,6 +10,7 @@ import pytest
 
 from chimera.errors import ConfigError, MissingExtraError
 from chimera.evolution import (
+    GA,
     NO_PARENT,
     CVTArchive,
     GenomeDatabase,
@@ -256,6 +257,15 @@ def test_trees_link_children_to_known_parents() -> None:
     assert ring.get_offsets().tolist() == [nodes.get_offsets()[3].tolist()]
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["sbx", "noise", "best (id 21)"]
+
+
+def test_family_trees_take_the_population_of_a_search() -> None:
+    search = GA([(-1.0, 1.0)] * 4, population_size=20, n_elites=4, seed=1)
+    for _ in range(8):
+        batch = search.ask()
+        search.tell(batch, (batch**2).sum(axis=1))
+    ax = plots.lineage_tree(search.population)
+    assert len(ax.collections) >= 2
 
 
 def test_trees_refuse_what_they_cannot_draw() -> None:

@@ -27,6 +27,7 @@ from chimera.evolution._space import Bounds, Space, to_space
 _DTYPES = {"f64": "float64", "f32": "float32", "boolean": "bool"} | dict.fromkeys(
     ("integer", "category", "permutation"), "int64"
 )
+_NO_OPERATOR = 255
 _DIRECTIONS = {"minimize": False, "maximize": True}
 
 # Where the class of each native method lives: `load` imports no more than it needs.
@@ -58,7 +59,8 @@ class Origins(NamedTuple):
     """Where the rows of the last batch come from.
 
     Attributes:
-        first_id: Identity of the first row; the others follow. Identities count asked rows.
+        first_id: Identity of the first row; the others follow. Identities count the rows asked,
+            and the rows told without having been asked.
         parents: ``(n, k)`` uint64 identities of the parents; `NO_PARENT` fills the rest. Empty for
             methods that sample from a distribution.
         operators: ``(n,)`` uint8, index into `Algorithm.operators`; may be empty.
@@ -138,14 +140,26 @@ class Algorithm(Run):
     def population(self) -> Population:
         """What the search holds, as views of its own memory.
 
-        Taking it costs no copy of the genomes; it stays as it is while the search goes on.
+        Taking it costs no copy of the genomes; it stays as it is while the search goes on. Where
+        the search knows it, ``parents``, ``operators`` and ``generations`` say where each row comes
+        from; rows that were told without having been asked name the operator ``told``.
         """
         holdings = self.holdings()
         kept = {
             name: holdings[name]
-            for name in ("objectives", "violations", "descriptors", "ids")
+            for name in ("objectives", "violations", "descriptors", "ids", "parents")
             if holdings[name].size
         }
+        names = tuple(self.operators)
+        if holdings["operators"].size:
+            operators = holdings["operators"]
+            is_foreign = operators == _NO_OPERATOR
+            if is_foreign.any():
+                operators[is_foreign] = len(names)
+                names = (*names, "told")
+            kept |= {"operators": operators, "operator_names": names}
+        if holdings["generations"].size:
+            kept["generations"] = holdings["generations"].astype(np.int64)
         genomes = holdings["genomes"]
         if isinstance(genomes, dict) and not genomes:
             # No row yet: arrays of none, with the names and types of the blocks.

@@ -29,10 +29,11 @@ class GA(Algorithm, method="ga"):
         selection_pressure: Expected children of the best row under ``rank``, in (1, 2].
         truncation_share: Share of rows that ``truncation`` leaves, in (0, 1].
         crossover_probability: Probability that a pair is crossed.
-        gene_probability: Probability that ``sbx`` crosses, or ``uniform`` swaps, a gene.
-        crossover: Of real genes: ``sbx``, ``blend``, ``arithmetic``, ``uniform``, ``n_point``,
+        gene_probability: Probability that SBX crosses, or ``uniform`` swaps, a gene.
+        crossover: Of real genes: ``sbx`` (its law knows the bounds), ``sbx_unbounded`` (it does
+            not, and children are clipped), ``blend``, ``arithmetic``, ``uniform``, ``n_point``,
             ``pcx`` or ``spx`` (the last two take three parents).
-        crossover_eta: Distribution index of ``sbx``; large keeps children near their parents.
+        crossover_eta: Distribution index of SBX; large keeps children near their parents.
         blend_alpha: How far ``blend`` reaches beyond the parents, in units of their distance.
         n_points: Cuts of ``n_point``, 1 to 16.
         mutation: Of real genes: ``polynomial``, ``gaussian`` or ``self_adaptive``.
@@ -87,7 +88,7 @@ class GA(Algorithm, method="ga"):
         crossover_probability: float = 0.9,
         gene_probability: float = 0.5,
         crossover: Literal[
-            "sbx", "blend", "arithmetic", "uniform", "n_point", "pcx", "spx"
+            "sbx", "sbx_unbounded", "blend", "arithmetic", "uniform", "n_point", "pcx", "spx"
         ] = "sbx",
         crossover_eta: float = 15.0,
         blend_alpha: float = 0.5,

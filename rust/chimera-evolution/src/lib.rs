@@ -16,7 +16,9 @@ pub mod differential;
 pub mod error;
 pub mod genetic;
 pub mod gp;
+pub mod guarded;
 pub mod islands;
+pub mod lineage;
 pub mod matrix;
 pub mod memory;
 pub mod method;
@@ -38,7 +40,9 @@ pub mod swarm;
 mod testing;
 pub mod threads;
 
-pub use algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Origins, Population, Scores};
+pub use algorithm::{
+    Algorithm, Batch, Build, Context, NO_OPERATOR, NO_PARENT, Origins, Population, Scores,
+};
 pub use column::{Column, Type};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, Pool};

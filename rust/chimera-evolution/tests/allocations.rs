@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Name, kind of genes, settings.
+/// Name, kind of genes, settings; `islands of NAME` are three of that method and settings.
 const METHODS: &[(&str, &str, &str)] = &[
     ("ga", "f64", r#"{"population_size": 64}"#),
     ("ga", "f32", r#"{"population_size": 64, "n_elites": 5, "selection": "rank"}"#),
@@ -64,14 +64,35 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("moead", "f64", r#"{"n_objectives": 2, "n_partitions": 63}"#),
     ("moead", "f32", r#"{"n_objectives": 3, "variation": "de"}"#),
     ("moead", "boolean", r#"{"n_objectives": 2, "n_partitions": 63}"#),
+    ("ga", "f64", r#"{"population_size": 64, "crossover": "sbx_unbounded"}"#),
+    ("ga", "f64", r#"{"population_size": 64, "scheme": "steady_state"}"#),
+    ("lshade", "f64", r#"{"population_size": 64, "budget": 10000}"#),
+    ("pso", "f64", "{}"),
+    ("pso", "f64", r#"{"motion": "spherical", "topology": "global"}"#),
+    ("islands of ga", "f64", r#"{"population_size": 32}"#),
+    ("islands of de", "f64", r#"{"population_size": 32}"#),
 ];
+
+fn start(name: &str, space: Space, settings: &str) -> chimera_evolution::Result<Run> {
+    let Some(name) = name.strip_prefix("islands of ") else {
+        return Run::new(name, space, settings, 1, Threads::one());
+    };
+    let mut states = Vec::new();
+    for seed in 0..3 {
+        let run = Run::new(name, space.clone(), settings, seed, Threads::one())?;
+        let digits: Vec<String> = run.save()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        states.push(format!("\"{}\"", digits.concat()));
+    }
+    let settings = format!("{{\"states\": [{}], \"migration_every\": 3}}", states.join(","));
+    Run::new("islands", space, &settings, 1, Threads::one())
+}
 
 #[test]
 fn test_a_warm_generation_allocates_nothing() {
     for (name, kind, settings) in METHODS {
         let block = ("x".into(), (*kind).into(), vec![-4.0; 20], vec![4.0; 20]);
         let space = Space::new(vec![block]).unwrap();
-        let mut run = Run::new(name, space, settings, 1, Threads::one()).unwrap();
+        let mut run = start(name, space, settings).unwrap();
         let n_objectives = run.method().algorithm().n_objectives();
         let mut scores = Vec::with_capacity(4096);
         for generation in 0..40_u32 {

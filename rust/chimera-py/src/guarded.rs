@@ -1,19 +1,20 @@
 //! State behind a lock that a panic breaks for good.
 //!
-//! A panic may leave the state half changed; whoever locks it afterwards gets an error instead.
+//! A panic may leave the state half changed; whoever locks it afterwards gets an error instead. The
+//! lock itself is [`chimera_evolution::guarded`], where it is tested.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
 use crate::error::{Failure, Outcome};
 
 /// A value that one call at a time uses.
 #[derive(Debug, Default)]
-pub struct Guarded<T>(Mutex<T>);
+pub struct Guarded<T>(chimera_evolution::guarded::Guarded<T>);
 
 impl<T> Guarded<T> {
     /// A sound value.
     pub const fn new(value: T) -> Self {
-        Self(Mutex::new(value))
+        Self(chimera_evolution::guarded::Guarded::new(value))
     }
 
     /// Waits until no other call uses it.
@@ -21,6 +22,6 @@ impl<T> Guarded<T> {
     /// # Errors
     /// A call panicked while it held the value.
     pub fn lock(&self) -> Outcome<MutexGuard<'_, T>> {
-        self.0.lock().map_err(|_| Failure::Broken)
+        self.0.lock().ok_or(Failure::Broken)
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::MutexGuard;
 
 use chimera_evolution::{self as core, Column, Matrix, Scores, Space, Threads, Type, memory};
-use numpy::{Element, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{
+    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -279,7 +281,8 @@ impl Run {
 
     /// Lineage of the batch asked last: ``(first_id, parents (n, k) uint64, operators (n,) uint8)``.
     ///
-    /// Identities count the rows asked in the run, from 0; 2**64 - 1 stands for no parent.
+    /// Identities count the rows of the run from 0: those asked, and those told without having been
+    /// asked. 2**64 - 1 stands for no parent.
     #[getter]
     fn origins<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (first_id, origins) = {
@@ -289,6 +292,30 @@ impl Run {
         let parents = view::view(py, &origins.parents)?;
         let operators = view::column(py, &origins.operators);
         (first_id, parents, operators).into_pyobject(py).map(Bound::into_any)
+    }
+
+    /// Lineage of the rows told last, until rows are asked again: ``(ids (n,) uint64, parents (n, k)
+    /// uint64, operators (n,) uint8)``.
+    ///
+    /// Rows of earlier batches of a steady search are found by their genes. What was never asked has
+    /// an identity of its own, no parents, and the operator 255. Empty when nothing was told.
+    #[getter]
+    fn told<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (ids, origins) = {
+            let run = self.lock()?;
+            match run.told() {
+                None => (Vec::new(), core::Origins::default()),
+                Some((Some(ids), origins)) => (ids.as_slice().to_vec(), origins.clone()),
+                Some((None, origins)) => {
+                    let first = run.first_id();
+                    let n = run.batch().n_rows() as u64;
+                    ((first..first + n).collect(), origins.clone())
+                }
+            }
+        };
+        let parents = view::view(py, &origins.parents)?;
+        let operators = view::column(py, &origins.operators);
+        (PyArray1::from_vec(py, ids), parents, operators).into_pyobject(py).map(Bound::into_any)
     }
 
     /// The best row so far, as ``(genomes, score, violation, id)``; None before the first score and
@@ -308,7 +335,7 @@ impl Run {
     }
 
     /// What the method holds, as views: ``genomes``, ``objectives``, ``violations``,
-    /// ``descriptors`` and ``ids``.
+    /// ``descriptors``, ``ids``, and where known ``parents``, ``operators`` and ``generations``.
     fn holdings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (mut population, space, maximized) = {
             let run = self.lock()?;
@@ -329,6 +356,9 @@ impl Run {
         out.set_item("violations", view::column(py, &population.violations))?;
         out.set_item("descriptors", view::view(py, &population.descriptors)?)?;
         out.set_item("ids", view::column(py, &population.ids))?;
+        out.set_item("parents", view::view(py, &population.parents)?)?;
+        out.set_item("operators", view::column(py, &population.operators))?;
+        out.set_item("generations", view::column(py, &population.generations))?;
         Ok(out.into_any())
     }
 

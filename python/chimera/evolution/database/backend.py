@@ -41,12 +41,8 @@ class Search(Protocol):
         """Names of the variation operators."""
 
     @property
-    def origins(self) -> tuple[int, NDArray[np.uint64], NDArray[np.uint8]]:
-        """First identity, parents and operators of the batch asked last."""
-
-    @property
-    def is_steady(self) -> bool:
-        """Whether rows may be told in any order and number."""
+    def told(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]]:
+        """Identities, parents and operators of the rows told last."""
 
     @property
     def generation(self) -> int:

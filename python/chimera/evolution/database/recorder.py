@@ -6,13 +6,12 @@ import logging
 import time
 from collections import deque
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError, ConflictError, OrderError, StorageError
-from chimera.evolution._columns import NO_PARENT
 from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.rows import Generation, Layout, pairs_of
 
@@ -25,16 +24,8 @@ _log = logging.getLogger("chimera.evolution")
 
 _WAITING_MAX: Final = 16
 """Generations kept in memory while the database fails; the oldest are given up beyond."""
-_ASKED_MAX: Final = 1 << 18
-"""Rows of a steady-state search whose identities are remembered until they are told."""
-
-
-class _Asked(NamedTuple):
-    """A row that a steady-state search handed out."""
-
-    idx: int
-    parents: NDArray[np.uint64]
-    operator: int | None
+_NO_OPERATOR: Final = 255
+"""The operator of rows that the search was told without having asked them."""
 
 
 class Recorder:
@@ -76,7 +67,6 @@ class Recorder:
         layout: Layout,
         *,
         on_error: str,
-        least_id: int = 0,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error: expected raise or skip, got {on_error!r}")
@@ -87,9 +77,6 @@ class Recorder:
         self._is_lenient = on_error == "skip"
         self._is_maximized = bool(algorithm.maximized and algorithm.maximized[0])
         self._waiting: deque[Generation] = deque()
-        self._asked: dict[tuple[bytes, str], _Asked] = {}
-        # Rows of an earlier session hold negative identities already.
-        self._next_foreign_id = min(least_id, 0) - 1
         self.n_missing = 0
         self._given_up: list[int] = []
         self._since = time.perf_counter()
@@ -97,22 +84,6 @@ class Recorder:
     def __getattr__(self, name: str) -> Any:
         """Reach everything else of the search."""
         return getattr(self.algorithm, name)
-
-    def ask(self, n: int | None = None) -> Any:
-        """Return candidates; as the search's own ``ask``."""
-        batch = self.algorithm.ask(n)
-        if self.algorithm.is_steady:
-            first_id, parents, operators = self.algorithm.origins
-            keys = self._keys(batch)
-            for row, key in enumerate(keys):
-                self._asked[key] = _Asked(
-                    first_id + row,
-                    parents[row] if len(parents) == len(keys) else np.empty(0, np.uint64),
-                    int(operators[row]) if len(operators) == len(keys) else None,
-                )
-            while len(self._asked) > _ASKED_MAX:
-                del self._asked[next(iter(self._asked))]
-        return batch
 
     def tell(
         self,
@@ -172,50 +143,30 @@ class Recorder:
         Raises:
             StorageError: The database failed; see `tell`.
         """
-        is_steady = self.algorithm.is_steady
-        ids, operators, parents = self._found(batch) if is_steady else self._origins(batch)
+        ids, operators, parents = self._lineage(_n_rows(batch))
         generation = self._generation(
             batch, scores, violations, descriptors, failed, ids, operators, parents
         )
         self._waiting.append(generation)
         self._store()
 
-    def _origins(
-        self, batch: Any
+    def _lineage(
+        self, n_rows: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-        first_id, parents, operators = self.algorithm.origins
-        n_rows = _n_rows(batch)  # fewer than were asked when a budget has cut the batch
-        ids = np.arange(first_id, first_id + n_rows, dtype=np.int64)
-        return _lineage(ids, parents[:n_rows], operators[:n_rows])
+        """Return identities, operators if known, and pairs of child and parent of the told rows.
 
-    def _keys(self, batch: Any) -> list[tuple[bytes, str]]:
-        """Return what tells the rows of a batch apart."""
-        blocks = batch if isinstance(batch, dict) else {self._only_block(): batch}
-        genomes, programs = self._layout.encode(blocks)
-        n_rows = _n_rows(batch)
-        blobs = [b""] * n_rows
-        if genomes is not None:
-            blobs = genomes.view(f"V{genomes.shape[1]}").ravel().tolist()
-        return list(zip(blobs, programs or [""] * n_rows, strict=True))
-
-    def _found(
-        self, batch: Any
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-        """Find rows of any batch asked before; others get negative identities."""
-        found = []
-        for key in self._keys(batch):
-            asked = self._asked.pop(key, None)
-            if asked is None:
-                asked = _Asked(self._next_foreign_id, np.empty(0, np.uint64), None)
-                self._next_foreign_id -= 1
-            found.append(asked)
-        width = max(len(asked.parents) for asked in found)
-        parents = np.full((len(found), width), NO_PARENT, dtype=np.uint64)
-        for row, asked in enumerate(found):
-            parents[row, : len(asked.parents)] = asked.parents
-        operators = [asked.operator for asked in found if asked.operator is not None]
-        ids = np.array([asked.idx for asked in found], dtype=np.int64)
-        return _lineage(ids, parents, np.array(operators, dtype=np.uint8))
+        They are fewer than the search was told when a budget has cut the batch.
+        """
+        ids, parents, operators = self.algorithm.told
+        is_known = len(operators) == len(ids) and not (operators[:n_rows] == _NO_OPERATOR).any()
+        if len(parents) != len(ids):
+            parents = np.empty((n_rows, 0), np.uint64)
+        signed = ids[:n_rows].astype(np.int64)
+        return (
+            signed,
+            np.array(operators[:n_rows]) if is_known else None,
+            pairs_of(signed, parents[:n_rows]),
+        )
 
     def _generation(  # noqa: PLR0917
         self,
@@ -396,13 +347,3 @@ def _vector(values: ArrayLike | None, n_rows: int, dtype: type[np.generic]) -> N
     if values is None:
         return np.zeros(n_rows, dtype=dtype)
     return np.array(values, dtype=dtype).reshape(n_rows)
-
-
-def _lineage(
-    ids: NDArray[np.int64], parents: NDArray[np.uint64], operators: NDArray[np.uint8]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-    """Return identities, operators if known, and pairs of child and parent."""
-    n_rows = len(ids)
-    known = np.array(operators, dtype=np.uint8) if len(operators) == n_rows else None
-    pairs = pairs_of(ids, parents if len(parents) == n_rows else np.empty((0, 0), np.uint64))
-    return ids, known, pairs

@@ -102,13 +102,12 @@ class GenomeDatabase:
             StateError: The stored run is of another algorithm, seed or space.
         """
         facts = _facts(algorithm, settings)
-        least_id = 0
         if run is None:
             run = self._register(algorithm, facts)
         else:
-            least_id = self._rewind(run, algorithm, facts)
+            self._rewind(run, algorithm, facts)
         layout = Layout(facts["space"])
-        return Recorder(self._backend, run, algorithm, layout, on_error=on_error, least_id=least_id)
+        return Recorder(self._backend, run, algorithm, layout, on_error=on_error)
 
     def _register(self, algorithm: Search, facts: Mapping[str, Any]) -> int:
         with self._backend.transaction() as transaction:
@@ -130,11 +129,8 @@ class GenomeDatabase:
                 transaction.execute("INSERT INTO operators VALUES (?, ?, ?)", (run, idx, name))
         return run
 
-    def _rewind(self, run: int, algorithm: Search, facts: Mapping[str, Any]) -> int:
-        """Check that a stored run is this one, and drop what it has not told yet.
-
-        Returns the least identity that stays.
-        """
+    def _rewind(self, run: int, algorithm: Search, facts: Mapping[str, Any]) -> None:
+        """Check that a stored run is this one, and drop what it has not told yet."""
         stored = queries.runs(self._backend, run)[0]
         for name in ("algorithm", "seed", "space"):
             if getattr(stored, name) != facts[name]:
@@ -161,8 +157,6 @@ class GenomeDatabase:
             transaction.execute(
                 "UPDATE runs SET finished = NULL, stop_reason = NULL WHERE id = ?", (run,)
             )
-            least = transaction.execute("SELECT MIN(id) FROM individuals WHERE run = ?", (run,))
-        return int(least[0][0] or 0)
 
     def runs(self) -> list[RunRecord]:
         """Return all stored runs, oldest first."""

@@ -86,11 +86,12 @@ impl Breeding<'_> {
     ) {
         let s = self.settings;
         let is_polynomial = s.mutation == RealMutation::Polynomial;
-        if s.crossover == RealCrossover::Sbx {
+        if matches!(s.crossover, RealCrossover::Sbx | RealCrossover::SbxUnbounded) {
             let kernel = SbxPolynomial {
                 crossover_probability: s.crossover_probability,
                 gene_probability: s.gene_probability,
                 crossover_eta: s.crossover_eta,
+                is_bounded: s.crossover == RealCrossover::Sbx,
                 mutation_probability: if is_polynomial { self.mutation } else { 0.0 },
                 mutation_eta: s.mutation_eta,
             };
@@ -127,7 +128,7 @@ impl Breeding<'_> {
                         crossover::simplex(2.0, rng, first, b, c);
                         crossover::simplex(2.0, rng, second, a, c);
                     }
-                    RealCrossover::Sbx | RealCrossover::Uniform => {
+                    RealCrossover::Sbx | RealCrossover::SbxUnbounded | RealCrossover::Uniform => {
                         crossover::uniform(s.gene_probability, rng, first, second);
                     }
                 }

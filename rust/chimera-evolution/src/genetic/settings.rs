@@ -33,9 +33,11 @@ pub enum Replacement {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RealCrossover {
-    /// Simulated binary crossover.
+    /// Simulated binary crossover by the law that knows the bounds.
     #[default]
     Sbx,
+    /// The same by the law that does not; children are clipped.
+    SbxUnbounded,
     /// BLX-alpha.
     Blend,
     /// Weighted means.

@@ -189,6 +189,7 @@ impl Breeder {
             crossover_probability: 0.0,
             gene_probability: s.gene_probability,
             crossover_eta: s.crossover_eta,
+            is_bounded: true,
             mutation_probability: s.gene_mutation(space),
             mutation_eta: s.mutation_eta,
         };

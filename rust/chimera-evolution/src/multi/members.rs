@@ -6,6 +6,7 @@ use super::state::{damaged, ensure};
 use crate::algorithm::{Batch, Context, Population, Scores};
 use crate::column::Column;
 use crate::error::Result;
+use crate::lineage::Lineage;
 use crate::matrix::Matrix;
 use crate::space::Space;
 
@@ -16,6 +17,7 @@ pub(super) struct Members {
     pub objectives: Matrix<f64>,
     pub violations: Matrix<f64>,
     pub ids: Matrix<u64>,
+    pub lineage: Lineage,
 }
 
 /// Members first, then the rows just told. Failed rows have infinite objectives and violation; no
@@ -26,6 +28,7 @@ pub(super) struct Table {
     pub violations: Vec<f64>,
     n_members: usize,
     first_id: u64,
+    generation: u64,
     spare: Members,
 }
 
@@ -46,8 +49,10 @@ impl Members {
             let is_bare = self.genomes.iter().all(|column| column.n_rows() == 0);
             let dtypes = self.genomes.iter().map(Column::dtype);
             let is_typed = dtypes.eq(space.blocks().iter().map(|block| block.kind.dtype()));
-            return ensure(is_empty && is_bare && is_typed, "it holds parts of rows");
+            let is_known = self.lineage.is_empty();
+            return ensure(is_empty && is_bare && is_typed && is_known, "it holds parts of rows");
         }
+        self.lineage.check(n, self.lineage.n_parents()).map_err(|error| damaged(&error))?;
         ensure(n_rows == n && self.ids.n_columns() == 1, "its number of rows")?;
         space.check(&self.genomes, n_rows).map_err(|error| damaged(&error))?;
         let Self { objectives, violations, .. } = self;
@@ -66,13 +71,15 @@ impl Members {
     }
 
     pub fn population(&self) -> Population {
-        Population {
+        let mut population = Population {
             genomes: self.genomes.clone(),
             objectives: self.objectives.clone(),
             violations: self.violations.clone(),
-            descriptors: Matrix::default(),
             ids: self.ids.clone(),
-        }
+            ..Population::default()
+        };
+        self.lineage.show(&mut population);
+        population
     }
 
     /// Overwrite a row with a row of a batch; nothing when either is out of range.
@@ -89,7 +96,8 @@ impl Members {
         let m = self.objectives.n_columns();
         put(&mut self.objectives, row, table.row(table.n_members + child, m));
         put(&mut self.violations, row, &[table.violation(table.n_members + child)]);
-        put(&mut self.ids, row, &[table.first_id + child as u64]);
+        put(&mut self.ids, row, &[table.id(batch, child)]);
+        self.lineage.put(row, batch, child, table.generation);
     }
 }
 
@@ -107,6 +115,7 @@ impl Table {
     pub fn merge(&mut self, members: &Members, m: usize, scores: &Scores<'_>, context: &Context) {
         self.n_members = members.n_rows();
         self.first_id = context.first_id;
+        self.generation = context.generation;
         self.objectives.clear();
         self.objectives.extend_from_slice(members.objectives.as_slice());
         self.violations.clear();
@@ -157,6 +166,12 @@ impl Table {
         columns.iter().map(move |column| (column, place))
     }
 
+    /// Identity of a told row.
+    fn id(&self, batch: &Batch, child: usize) -> u64 {
+        let following = || self.first_id.wrapping_add(child as u64);
+        batch.ids.as_slice().get(child).copied().unwrap_or_else(following)
+    }
+
     /// Make the picked rows the members, in that order.
     pub fn select(&mut self, picks: &[u32], members: &mut Members, batch: &Batch, m: usize) {
         let next = &mut self.spare;
@@ -194,15 +209,23 @@ impl Table {
         for (place, pick) in violations.iter_mut().zip(picks) {
             *place = self.violations.get(*pick as usize).copied().unwrap_or(f64::INFINITY);
         }
-        let held = members.ids.as_slice();
+        std::mem::swap(members, next);
+        // The lineage and the identities of those before stand in the spare rows now.
+        let (next, before) = (members, &self.spare);
+        next.lineage.restart(batch.origins.parents.n_columns());
+        for (place, pick) in picks.iter().map(|pick| *pick as usize).enumerate() {
+            if pick < self.n_members {
+                next.lineage.push(&before.lineage, pick);
+            } else {
+                next.lineage.put(place, batch, pick - self.n_members, self.generation);
+            }
+        }
+        let held = before.ids.as_slice();
         for (place, pick) in next.ids.reset(picks.len(), 1).iter_mut().zip(picks) {
             let pick = *pick as usize;
-            *place = held
-                .get(pick)
-                .copied()
-                .unwrap_or_else(|| self.first_id + pick.saturating_sub(self.n_members) as u64);
+            let child = pick.saturating_sub(self.n_members);
+            *place = held.get(pick).copied().unwrap_or_else(|| self.id(batch, child));
         }
-        std::mem::swap(members, next);
     }
 }
 

@@ -362,7 +362,7 @@ impl Algorithm for NoveltySearch {
             None => old.row(row),
         };
         let id = |row: usize| match row.checked_sub(n_parents) {
-            Some(child) => context.first_id + child as u64,
+            Some(child) => batch.id(child, context),
             None => self.parents.ids.row(row).first().copied().unwrap_or(NO_PARENT),
         };
         let at = |values: &[f64], row: usize| values.get(row).copied().unwrap_or(f64::INFINITY);
@@ -382,6 +382,7 @@ impl Algorithm for NoveltySearch {
             ids: Matrix::from_vec(rows().map(id).collect(), n_rows, 1)?,
             descriptors: places,
             genomes: vec![Column::F64(next)],
+            ..Population::default()
         };
         Ok(())
     }

@@ -375,8 +375,7 @@ impl Algorithm for Auto {
             genomes: vec![Column::F64(Matrix::from_vec(genes, 1, d).unwrap_or_default())],
             objectives: column(self.worth.objective),
             violations: column(self.worth.violation),
-            descriptors: Matrix::default(),
-            ids: Matrix::default(),
+            ..Population::default()
         }
     }
 

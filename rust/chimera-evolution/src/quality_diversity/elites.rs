@@ -13,6 +13,7 @@ use std::slice::from_ref;
 use serde::{Deserialize, Serialize};
 
 use super::{NO_CELL, Real};
+use crate::algorithm::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::memory;
@@ -124,10 +125,18 @@ pub enum Ids<'a> {
     Each(&'a [u64]),
 }
 
-impl Ids<'_> {
+impl<'a> Ids<'a> {
+    /// Those of a told batch.
+    pub(super) fn of(batch: &'a Batch, context: &Context) -> Self {
+        match batch.ids.as_slice() {
+            [] => Self::From(context.first_id),
+            ids => Self::Each(ids),
+        }
+    }
+
     pub(super) fn get(&self, row: u32) -> u64 {
         match self {
-            Self::From(first) => first + u64::from(row),
+            Self::From(first) => first.wrapping_add(u64::from(row)),
             Self::Each(ids) => ids.get(row as usize).copied().unwrap_or(u64::MAX),
         }
     }
@@ -397,6 +406,13 @@ impl<T: Real> Elites<T> {
             elite.cell = winner.cell;
             elite.id = batch.ids.get(winner.candidate);
         }
+    }
+
+    /// What the last batch put in: the row of each new or better elite, and that of its candidate.
+    pub fn inserted(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.winners
+            .iter()
+            .filter_map(|winner| Some((self.row_of_cell(winner.cell)?, winner.candidate as usize)))
     }
 
     /// Takes all elites away; cells keep their numbers.

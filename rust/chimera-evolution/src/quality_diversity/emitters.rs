@@ -331,7 +331,7 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
             solutions: genes.as_slice(),
             objectives: scores.objectives,
             descriptors: scores.descriptors,
-            ids: Ids::From(context.first_id),
+            ids: Ids::of(batch, context),
         };
         self.archive.add(&rows, &self.skip, &context.threads, &mut self.insertion)?;
         if let Some(elites) = &mut self.elites {
@@ -342,6 +342,12 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
             self.learn(idx, context)?;
         }
         Ok(())
+    }
+
+    fn check_tell(&self, n_rows: usize, scores: &Scores<'_>) -> Result<()> {
+        let mut skip = Vec::new();
+        skip_rows(scores, n_rows, &mut skip);
+        self.archive.check_descriptors(scores.descriptors, &skip)
     }
 
     fn population(&self) -> Population {
