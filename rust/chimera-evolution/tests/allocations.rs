@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use chimera_evolution::{Run, Scores, Space, Threads};
+use chimera_evolution::{Batch, Column, Context, Matrix, Method, Run, Scores, Space, Threads};
 
 struct Counting;
 
@@ -71,6 +71,13 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("pso", "f64", r#"{"motion": "spherical", "topology": "global"}"#),
     ("islands of ga", "f64", r#"{"population_size": 32}"#),
     ("islands of de", "f64", r#"{"population_size": 32}"#),
+    ("cmaes", "f64", "{}"),
+    ("cmaes", "f64", r#"{"covariance": "separable"}"#),
+    ("cmaes", "f64", r#"{"active": false, "restarts": "none", "population_size": 128}"#),
+    ("xnes", "f64", "{}"),
+    ("xnes", "f64", r#"{"population_size": 40}"#),
+    ("lm_ma_es", "f64", "{}"),
+    ("openai_es", "f64", "{}"),
 ];
 
 fn start(name: &str, space: Space, settings: &str) -> chimera_evolution::Result<Run> {
@@ -110,5 +117,93 @@ fn test_a_warm_generation_allocates_nothing() {
             let n = COUNT.get() - before;
             assert!(generation < 20 || n == 0, "{name} {settings}: {n} in {generation}");
         }
+    }
+}
+
+/// Objectives on which a strategy, or a part of the portfolio, is at home.
+fn separable(x: &[f64]) -> f64 {
+    x.iter().map(|v| v * v - (6.0 * v).cos()).sum()
+}
+
+fn valley(x: &[f64]) -> f64 {
+    let pairs = x.iter().zip(x.iter().skip(1));
+    pairs.map(|(a, b)| 100.0 * (b - a * a).powi(2) + (1.0 - a).powi(2)).sum()
+}
+
+fn rugged(x: &[f64]) -> f64 {
+    let along: f64 = x.iter().sum();
+    separable(x) + along * along + (20.0 * x.iter().product::<f64>()).sin()
+}
+
+type Objective = fn(&[f64]) -> f64;
+
+/// Name, settings, objective, whether the caller repairs rows: told ones differ from the asked ones.
+const STRATEGIES: &[(&str, &str, Objective, bool)] = &[
+    ("cmaes", "{}", valley, false),
+    ("cmaes", "{}", valley, true),
+    ("cmaes", r#"{"covariance": "separable"}"#, rugged, true),
+    ("cmaes", r#"{"restarts": "ipop"}"#, rugged, false),
+    ("xnes", "{}", valley, true),
+    ("xnes", r#"{"population_size": 30}"#, valley, true),
+    ("lm_ma_es", "{}", valley, true),
+    ("openai_es", "{}", valley, true),
+    ("auto", "{}", separable, false),
+    ("auto", "{}", valley, false),
+    ("auto", "{}", rugged, false),
+];
+
+/// What a search rightly makes anew: a distribution after a restart, the next part of the portfolio.
+/// Besides, a batch larger than any before needs memory. Nothing else may allocate.
+fn stage(method: &Method) -> Vec<f64> {
+    let figures = method.algorithm().figures();
+    let names = ["phase", "restarts", "n_restarts", "population_size"];
+    figures.iter().filter(|(name, _)| names.contains(name)).map(|(_, value)| *value).collect()
+}
+
+/// Without the harness, which copies a new best row.
+#[test]
+fn test_a_warm_strategy_allocates_only_where_it_begins_anew() {
+    const N_WARM: u64 = 20;
+    for (name, settings, objective, repairs) in STRATEGIES {
+        let space = Space::real(vec![-4.0; 12], vec![4.0; 12]).unwrap();
+        let mut method = Method::new(name, space.clone(), settings, 1).unwrap();
+        let mut batch = Batch { genomes: space.columns(), ..Batch::default() };
+        let mut scores = Vec::with_capacity(1 << 16);
+        let (mut first_id, mut since, mut n_quiet, mut largest) = (0, 0, 0, 0);
+        for generation in 0..1500 {
+            let threads = Threads::one();
+            let context = Context { seed: 1, generation, first_id, threads };
+            let before = stage(&method);
+            let n = method.algorithm().batch_size();
+            let start = COUNT.get();
+            method.algorithm_mut().ask(n, &context, &mut batch).unwrap();
+            let mut count = COUNT.get() - start;
+            let rows = batch.genomes[0].as_f64().unwrap();
+            scores.clear();
+            scores.extend(rows.rows().map(objective));
+            let told = if *repairs && generation % 3 == 0 {
+                let mut values = rows.as_slice().to_vec();
+                values.iter_mut().step_by(5).for_each(|value| *value = value.clamp(-1.0, 1.5));
+                let genomes = vec![Column::F64(Matrix::from_vec(values, n, 12).unwrap())];
+                Batch { genomes, ..batch.clone() }
+            } else {
+                batch.clone()
+            };
+            let scores = Scores { objectives: &scores, ..Scores::default() };
+            let start = COUNT.get();
+            method.algorithm_mut().tell(&told, &scores, &context).unwrap();
+            count += COUNT.get() - start;
+            drop(told);
+            first_id += n as u64;
+            let is_warm = stage(&method) == before && n <= largest;
+            since = if is_warm { since + 1 } else { 0 };
+            largest = largest.max(n);
+            n_quiet += u64::from(since > N_WARM);
+            assert!(
+                count == 0 || since <= N_WARM,
+                "{name} {settings}: {count} in {generation}, {since} after {before:?}"
+            );
+        }
+        assert!(n_quiet > 100, "{name} {settings}: {n_quiet}");
     }
 }

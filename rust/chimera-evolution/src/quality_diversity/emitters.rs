@@ -136,7 +136,7 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         if strategy.n_updates() % 100 != 99 {
             return false;
         }
-        let (least, greatest) = strategy.extreme_eigenvalues();
+        let (least, greatest) = strategy.extreme_eigenvalues(variances);
         !(least > 0.0 && greatest <= 1e14 * least)
     }
 
