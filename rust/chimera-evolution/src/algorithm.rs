@@ -159,6 +159,14 @@ pub trait Algorithm: Send + Sync {
     /// What it holds.
     fn population(&self) -> Population;
 
+    /// Check a state that was loaded.
+    ///
+    /// # Errors
+    /// Parts that contradict each other, though the checksum was right.
+    fn check_state(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Why it would stop by itself, for example `tolerance`; none while it still moves.
     fn stop_reason(&self) -> Option<&'static str> {
         None

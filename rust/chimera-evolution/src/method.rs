@@ -83,12 +83,14 @@ macro_rules! methods {
             /// # Errors
             /// An unknown name, or bytes that are damaged.
             pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
-                match name {
+                let method = match name {
                     $($name => postcard::from_bytes::<$type>(bytes)
                         .map(|method| Self::$variant(Box::new(method))),)*
                     other => Err(postcard::Error::custom(format_args!("unknown method {other}"))),
                 }
-                .map_err(|error| unreadable(&error))
+                .map_err(|error| unreadable(&error))?;
+                method.algorithm().check_state()?;
+                Ok(method)
             }
         }
     };
