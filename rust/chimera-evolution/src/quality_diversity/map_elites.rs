@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::{Archive, Layout, Outside};
 use super::elites::{Candidates, Direction, Ids, Insertion, Rule};
+use super::state::is_space;
 use super::variation::{IsoLine, Parents, Vary};
 use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores};
 use crate::column::Column;
@@ -111,6 +112,12 @@ impl<T: Vary> State<T> {
             skip: Vec::new(),
             insertion: Insertion::default(),
         })
+    }
+
+    fn is_whole(&self, space: &Space) -> bool {
+        self.archive.check_state().is_ok()
+            && self.archive.elites().n_genes() == space.n_genes()
+            && space.blocks().first().is_some_and(|block| self.variation.fits(block))
     }
 
     fn ask(&self, n: usize, context: &Context, genes: &mut Matrix<T>, parents: &mut Matrix<u64>) {
@@ -234,6 +241,19 @@ impl Algorithm for MapElites {
                 holdings(&state.archive, Column::F32(genomes))
             }
         }
+    }
+
+    fn check_state(&self) -> Result<()> {
+        let is_kind = |kind| matches!(self.space.blocks(), [block] if block.kind == kind);
+        let is_whole = match &self.state {
+            Typed::Wide(state) => is_kind(Kind::F64) && state.is_whole(&self.space),
+            Typed::Narrow(state) => is_kind(Kind::F32) && state.is_whole(&self.space),
+        };
+        let are_settings = (1..=BATCH_MAX).contains(&self.batch_size) && self.qd_offset.is_finite();
+        if is_whole && are_settings && is_space(&self.space) {
+            return Ok(());
+        }
+        Err(Error::State { reason: "its archive does not fit its space".into() })
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
