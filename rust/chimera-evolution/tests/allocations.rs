@@ -207,3 +207,84 @@ fn test_a_warm_strategy_allocates_only_where_it_begins_anew() {
         assert!(n_quiet > 100, "{name} {settings}: {n_quiet}");
     }
 }
+
+/// Archive searches: name, kind of genes, settings. Their descriptors come from outside.
+const ARCHIVE_SEARCHES: &[(&str, &str, &str)] = &[
+    ("map_elites", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, MAP"#),
+    ("map_elites", "f32", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX}, MAP"#),
+    ("map_elites", "f64", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX4}, MAP"#),
+    ("map_elites", "f64", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX8}, MAP"#),
+    ("map_elites", "f32", r#""layout": {"kind": "sliding", "shape": [4, 4], SLIDING, BOX}, MAP"#),
+    ("cma_mae", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, TEAM, ANNEALED"#),
+    (
+        "cma_mae",
+        "f64",
+        r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, TEAM, ANNEALED,
+            "covariance": "separable""#,
+    ),
+    ("novelty_search", "f64", r#""n_descriptors": 2, "policy": "threshold", NOVELTY"#),
+    ("novelty_search", "f64", r#""n_descriptors": 2, "policy": "random", NOVELTY"#),
+    ("novelty_search", "f64", r#""n_descriptors": 8, "policy": "best", NOVELTY"#),
+];
+
+/// Spells out the words in capitals.
+fn spelled(settings: &str) -> String {
+    let ranges = |n: usize| format!(r#""lower": {:?}, "upper": {:?}"#, vec![0; n], vec![1; n]);
+    let words = [
+        ("KMEANS", r#""n_samples": 500, "n_iterations": 5, "seed": 1"#.to_owned()),
+        ("SLIDING", r#""remap_every": 100, "buffer_size": 200"#.to_owned()),
+        ("BOX4", ranges(4)),
+        ("BOX8", ranges(8)),
+        ("BOX", ranges(2)),
+        (
+            "MAP",
+            r#""batch_size": 64, "n_initial": 64, "iso_sigma": 0.01, "line_sigma": 0.2,
+                "outside": "clip""#
+                .to_owned(),
+        ),
+        (
+            "TEAM",
+            r#""n_emitters": 3, "emitter_size": 24, "sigma": 0.1, "outside": "error""#.to_owned(),
+        ),
+        ("ANNEALED", r#""learning_rate": 0.1, "threshold": 100.0"#.to_owned()),
+        (
+            "NOVELTY",
+            r#""population_size": 64, "k": 5, "local_competition": true, "n_added": 4,
+                "archive_size_max": 40, "iso_sigma": 0.05, "line_sigma": 0.2"#
+                .to_owned(),
+        ),
+    ];
+    let spell = |text: String, (word, meaning): &(&str, String)| text.replace(word, meaning);
+    format!("{{{}}}", words.iter().fold(settings.to_owned(), spell))
+}
+
+/// An archive that fills new cells grows; a full one allocates nothing.
+#[test]
+fn test_a_warm_archive_search_allocates_nothing() {
+    for (name, kind, settings) in ARCHIVE_SEARCHES {
+        let block = ("x".into(), (*kind).into(), vec![-4.0; 20], vec![4.0; 20]);
+        let space = Space::new(vec![block]).unwrap();
+        let mut run = Run::new(name, space, &spelled(settings), 1, Threads::one()).unwrap();
+        let n = run.method().algorithm().batch_size();
+        let n_descriptors = run.method().algorithm().n_descriptors();
+        for generation in 0..95_u32 {
+            // The same places in turns, so that the last new cell is filled early.
+            let part = |idx: u32| f64::from(idx * 37 % 101) / 101.0;
+            let place = |idx: u32| part(idx + 7 * (generation % 5));
+            let descriptors: Vec<f64> = (0..).take(n * n_descriptors).map(place).collect();
+            let objective = |row: u32| f64::from((row * 37 + generation * 11) % 64);
+            let mut objectives: Vec<f64> = (0..).take(n).map(objective).collect();
+            if generation == 0 {
+                // The best row of all comes early: a new best is copied, which allocates.
+                objectives.fill(-1.0);
+            }
+            let scores =
+                Scores { objectives: &objectives, descriptors: &descriptors, ..Scores::default() };
+            let before = COUNT.get();
+            run.ask(None).unwrap();
+            run.tell(None, &scores).unwrap();
+            let n = COUNT.get() - before;
+            assert!(generation < 60 || n == 0, "{name} {settings}: {n} in {generation}");
+        }
+    }
+}

@@ -50,6 +50,11 @@ impl Factor {
         factor
     }
 
+    /// Whether it is a factor of `n` genes.
+    pub fn is_whole(&self, n: usize) -> bool {
+        self.n == n && self.columns.len() == padded(n) * padded(n)
+    }
+
     /// Becomes the diagonal factor of these scales.
     pub fn reset(&mut self, scales: &[f64]) {
         self.scratch.decomposition.invalidate();

@@ -361,6 +361,27 @@ impl Strategy {
         }
     }
 
+    /// Whether its parts fit together: those of a loaded one may not.
+    pub fn is_whole(&self) -> bool {
+        let (n, width) = (self.n, padded(self.n));
+        let is_shape = match &self.shape {
+            Shape::Full(factor) => factor.is_whole(n),
+            Shape::Separable(diagonal) => diagonal.scales().len() == width,
+        };
+        n > 0
+            && self.population_size >= 2
+            && is_shape
+            && is_positive(self.sigma)
+            && self.mean.len() == n
+            && self.mean.iter().all(|value| value.is_finite())
+            && self.scales.len() == n
+            && self.scales.iter().all(|scale| is_positive(*scale))
+            && [&self.path_sigma, &self.path, &self.path_z].iter().all(|path| path.len() == width)
+            && self.z.len() == self.y.len()
+            && self.z.len().is_multiple_of(width * TILE_ROWS)
+            && self.n_sampled <= self.z.len() / width
+    }
+
     fn y_row(&self, row: usize) -> &[f64] {
         let width = padded(self.n);
         self.y.get(row * width..(row + 1) * width).unwrap_or(&[])

@@ -4,7 +4,9 @@
 //! products only rule points out; whatever is left is ranked by one 64-bit distance. So the answer
 //! does not depend on the way it was found, on the processor, or on the number of threads.
 
+mod memory;
 pub mod nearest;
+mod rivals;
 mod scan;
 pub mod search;
 pub mod tree;
@@ -13,7 +15,6 @@ pub mod tree;
 mod tests;
 
 use crate::error::{Error, Result};
-use crate::memory;
 use crate::quality_diversity::Real;
 use crate::threads::Threads;
 
@@ -59,16 +60,25 @@ pub struct Query<'a, T> {
     pub own_from: Option<u32>,
 }
 
+/// Memory of a search for neighbours, for searches that look again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Finder {
+    tree: tree::Tree,
+    points: Vec<f64>,
+    rows: Vec<(f64, u32)>,
+    scan: scan::Memory,
+}
+
 /// The `k` nearest points of every query, exactly.
 ///
 /// # Errors
 /// Values that are not finite, rows that do not fit, no point, `k` of 0, 2^32 points, or more
 /// neighbours than memory holds.
 pub fn neighbours<T: Real>(query: &Query<'_, T>, threads: &Threads) -> Result<Neighbours> {
-    let n_points = query.points.len() / query.n_dimensions.max(1);
-    let n_pairs = (query.queries.len() / query.n_dimensions.max(1)).saturating_mul(n_points);
-    let is_tree = query.n_dimensions <= TREE_DIMENSIONS_MAX && n_pairs > PAIRS_MIN;
-    neighbours_by(if is_tree { Way::Tree } else { Way::Scan }, query, threads)
+    let mut found = Neighbours::default();
+    let way = best_way(query);
+    Finder::default().find(way, query, threads, &mut found)?;
+    Ok(found)
 }
 
 /// As [`neighbours`], in a given way; the answer is the same.
@@ -80,20 +90,73 @@ pub fn neighbours_by<T: Real>(
     query: &Query<'_, T>,
     threads: &Threads,
 ) -> Result<Neighbours> {
-    check(query)?;
-    let n = query.n_dimensions;
-    let n_points = query.points.len() / n;
-    let n_others = n_points - usize::from(query.own_from.is_some());
-    let k = query.k.min(n_others);
-    let n_queries = query.queries.len() / n;
-    if k == 0 || n_queries == 0 {
-        return Ok(Neighbours { k, ..Neighbours::default() });
+    let mut found = Neighbours::default();
+    Finder::default().find(way, query, threads, &mut found)?;
+    Ok(found)
+}
+
+/// The way that should be the faster one.
+pub fn best_way<T>(query: &Query<'_, T>) -> Way {
+    let n_points = query.points.len() / query.n_dimensions.max(1);
+    let n_pairs = (query.queries.len() / query.n_dimensions.max(1)).saturating_mul(n_points);
+    let is_tree = query.n_dimensions <= TREE_DIMENSIONS_MAX && n_pairs > PAIRS_MIN;
+    if is_tree { Way::Tree } else { Way::Scan }
+}
+
+impl Finder {
+    /// As [`neighbours_by`], into `found`.
+    ///
+    /// # Errors
+    /// As [`neighbours`].
+    pub fn find<T: Real>(
+        &mut self,
+        way: Way,
+        query: &Query<'_, T>,
+        threads: &Threads,
+        found: &mut Neighbours,
+    ) -> Result<()> {
+        check(query)?;
+        let n = query.n_dimensions;
+        let n_others = query.points.len() / n - usize::from(query.own_from.is_some());
+        found.k = query.k.min(n_others);
+        found.distances.clear();
+        found.indices.clear();
+        if found.k == 0 || query.queries.is_empty() {
+            return Ok(());
+        }
+        let n_found = (query.queries.len() / n).saturating_mul(found.k);
+        crate::memory::ensure("neighbours", n_found, size_of::<(f64, u32)>() + 12)?;
+        match way {
+            Way::Tree => self.by_tree(query, threads, found),
+            Way::Scan => scan::scan(query, threads, &mut self.scan, found),
+        }
+        Ok(())
     }
-    memory::ensure("neighbours", n_queries.saturating_mul(k), size_of::<(f64, u32)>() + 12)?;
-    Ok(match way {
-        Way::Tree => by_tree(query, k, threads),
-        Way::Scan => scan::scan(query, k, threads),
-    })
+
+    fn by_tree<T: Real>(
+        &mut self,
+        query: &Query<'_, T>,
+        threads: &Threads,
+        found: &mut Neighbours,
+    ) {
+        const CHUNK_LEN: usize = 256;
+        let (n, k) = (query.n_dimensions, found.k);
+        self.points.clear();
+        self.points.extend(query.points.iter().map(|value| value.wide()));
+        self.tree.rebuild(&self.points, n);
+        let (tree, n_queries) = (&self.tree, query.queries.len() / n);
+        self.rows.clear();
+        self.rows.resize(n_queries * k, (0.0, 0));
+        let is_worth_it = n_queries > CHUNK_LEN;
+        threads.for_each_chunk(&mut self.rows, CHUNK_LEN * k, is_worth_it, |chunk, rows| {
+            let queries = query.queries.chunks_exact(n).enumerate().skip(chunk * CHUNK_LEN);
+            for (out, (row, values)) in rows.chunks_exact_mut(k).zip(queries) {
+                tree.search(values, &mut nearest::Nearest::new(out, 0, own(query, row)));
+            }
+        });
+        found.distances.extend(self.rows.iter().map(|row| row.0));
+        found.indices.extend(self.rows.iter().map(|row| row.1));
+    }
 }
 
 /// The mean Euclidean distance to the neighbours of each query; 0 without neighbours.
@@ -143,31 +206,4 @@ fn check<T: Real>(query: &Query<'_, T>) -> Result<()> {
 
 fn own<T>(query: &Query<'_, T>, row: usize) -> Option<u32> {
     query.own_from.and_then(|from| from.checked_add(u32::try_from(row).ok()?))
-}
-
-fn by_tree<T: Real>(query: &Query<'_, T>, k: usize, threads: &Threads) -> Neighbours {
-    const CHUNK_LEN: usize = 256;
-    let n = query.n_dimensions;
-    let points: Vec<f64> = query.points.iter().map(|value| value.wide()).collect();
-    let tree = tree::Tree::new(&points, n);
-    let n_queries = query.queries.len() / n;
-    let mut rows = vec![(0.0, 0_u32); n_queries * k];
-    threads.for_each_chunk(&mut rows, CHUNK_LEN * k, n_queries > CHUNK_LEN, |chunk, rows| {
-        let first = chunk * CHUNK_LEN;
-        let (mut distances, mut indices) = (vec![0.0; k], vec![0; k]);
-        let (mut offsets, mut wide) = (Vec::new(), Vec::new());
-        let queries = query.queries.chunks_exact(n).enumerate().skip(first);
-        for (out, (row, values)) in rows.chunks_exact_mut(k).zip(queries) {
-            wide.clear();
-            wide.extend(values.iter().map(|value| value.wide()));
-            let own = own(query, row);
-            let mut nearest = nearest::Nearest::new(&mut distances, &mut indices, 0, own);
-            tree.search(&wide, &mut offsets, &mut nearest);
-            for (out, found) in out.iter_mut().zip(distances.iter().zip(&indices)) {
-                *out = (*found.0, *found.1);
-            }
-        }
-    });
-    let (distances, indices) = rows.into_iter().unzip();
-    Neighbours { k, distances, indices }
 }

@@ -32,26 +32,21 @@ pub fn squared_distance<T: Real, U: Real>(a: &[T], b: &[U]) -> f64 {
 /// At most `k` neighbours, the nearest first; among equals the lower index comes first.
 #[derive(Debug)]
 pub struct Nearest<'a> {
-    distances: &'a mut [f64],
-    indices: &'a mut [u32],
+    /// Squared distance and index of each.
+    found: &'a mut [(f64, u32)],
     n: usize,
     /// A point that does not count: the query itself.
     own: u32,
 }
 
 impl<'a> Nearest<'a> {
-    /// Writes into slices of one length, `k`, of which `n` hold neighbours found before.
-    pub const fn new(
-        distances: &'a mut [f64],
-        indices: &'a mut [u32],
-        n: usize,
-        own: Option<u32>,
-    ) -> Self {
+    /// Writes into `k` places, of which `n` hold neighbours found before.
+    pub const fn new(found: &'a mut [(f64, u32)], n: usize, own: Option<u32>) -> Self {
         let own = match own {
             Some(own) => own,
             None => u32::MAX,
         };
-        Self { distances, indices, n, own }
+        Self { found, n, own }
     }
 
     /// Neighbours found, at most `k`.
@@ -62,10 +57,10 @@ impl<'a> Nearest<'a> {
     /// Squared distance that a point must not exceed to count; infinite while there is room.
     #[inline(always)]
     pub fn worst(&self) -> f64 {
-        if self.n < self.distances.len() {
+        if self.n < self.found.len() {
             return f64::INFINITY;
         }
-        self.distances.last().copied().unwrap_or(f64::NEG_INFINITY)
+        self.found.last().map_or(f64::NEG_INFINITY, |last| last.0)
     }
 
     /// Takes a point in if it is among the nearest.
@@ -74,19 +69,15 @@ impl<'a> Nearest<'a> {
         if index == self.own || !(distance <= self.worst()) {
             return;
         }
-        let found = self.distances.iter().zip(self.indices.iter()).take(self.n);
-        let place = found.take_while(|(d, i)| (**d, **i) < (distance, index)).count();
-        if place >= self.distances.len() {
+        let found = self.found.iter().take(self.n);
+        let place = found.take_while(|found| **found < (distance, index)).count();
+        if place >= self.found.len() {
             return;
         }
-        self.n = (self.n + 1).min(self.distances.len());
-        if let Some(tail) = self.distances.get_mut(place..self.n) {
+        self.n = (self.n + 1).min(self.found.len());
+        if let Some(tail) = self.found.get_mut(place..self.n) {
             tail.rotate_right(1);
-            tail.iter_mut().take(1).for_each(|first| *first = distance);
-        }
-        if let Some(tail) = self.indices.get_mut(place..self.n) {
-            tail.rotate_right(1);
-            tail.iter_mut().take(1).for_each(|first| *first = index);
+            tail.iter_mut().take(1).for_each(|first| *first = (distance, index));
         }
     }
 }

@@ -28,10 +28,32 @@ const LANES_MAX: usize = 16;
 /// the negative infinity of the padding, and infinity less infinity is no number.
 const LEAST: f32 = f32::MIN;
 
-pub(super) fn scan<T: Real>(query: &Query<'_, T>, k: usize, threads: &Threads) -> Neighbours {
+/// What a scan works on, kept for the next one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    centre: Vec<f64>,
+    block: Block,
+    wide: Vec<Tile<WIDE>>,
+    narrow: Vec<Tile<NARROW>>,
+}
+
+/// Writes the `found.k` nearest points of every query into `found`, which holds none yet.
+pub(super) fn scan<T: Real>(
+    query: &Query<'_, T>,
+    threads: &Threads,
+    memory: &mut Memory,
+    found: &mut Neighbours,
+) {
+    let Memory { centre, block, wide, narrow } = memory;
     match pulp::Arch::new().dispatch(Lanes) {
-        LANES_MAX => Scan::<T, WIDE>::new(query, k, LANES_MAX).run(threads),
-        lanes => Scan::<T, NARROW>::new(query, k, lanes).run(threads),
+        LANES_MAX => {
+            let scan = Scan::<T, WIDE>::new(query, found.k, LANES_MAX, centre);
+            scan.run(threads, block, wide, found);
+        }
+        lanes => {
+            let scan = Scan::<T, NARROW>::new(query, found.k, lanes, centre);
+            scan.run(threads, block, narrow, found);
+        }
     }
 }
 
@@ -57,8 +79,21 @@ struct Tile<const M: usize> {
     thresholds: [f32; M],
     norms: [f64; M],
     n_found: [usize; M],
-    distances: Vec<f64>,
-    indices: Vec<u32>,
+    /// `k` of each query.
+    found: Vec<(f64, u32)>,
+}
+
+impl<const M: usize> Tile<M> {
+    const fn new() -> Self {
+        Self {
+            first_row: 0,
+            packed: Vec::new(),
+            thresholds: [f32::INFINITY; M],
+            norms: [0.0; M],
+            n_found: [0; M],
+            found: Vec::new(),
+        }
+    }
 }
 
 /// A block of points: panels of [`N_VECTORS`] vectors, dimension by dimension.
@@ -77,22 +112,23 @@ struct Scan<'a, T, const M: usize> {
     query: &'a Query<'a, T>,
     k: usize,
     lanes: usize,
-    centre: Vec<f64>,
+    centre: &'a [f64],
     scale: f64,
     slack: f64,
 }
 
 impl<'a, T: Real, const M: usize> Scan<'a, T, M> {
-    fn new(query: &'a Query<'a, T>, k: usize, lanes: usize) -> Self {
+    fn new(query: &'a Query<'a, T>, k: usize, lanes: usize, centre: &'a mut Vec<f64>) -> Self {
         let n = query.n_dimensions;
         let n_points = (query.points.len() / n) as f64;
-        let mut centre = vec![0.0; n];
+        centre.clear();
+        centre.resize(n, 0.0);
         for row in query.points.chunks_exact(n) {
             for (sum, value) in centre.iter_mut().zip(row) {
                 *sum += value.wide();
             }
         }
-        for sum in &mut centre {
+        for sum in centre.iter_mut() {
             // A sum that overflows leaves that dimension where it is.
             *sum = if sum.is_finite() { *sum / n_points } else { 0.0 };
         }
@@ -101,63 +137,66 @@ impl<'a, T: Real, const M: usize> Scan<'a, T, M> {
             rows.flat_map(|row| row.iter().zip(centre))
                 .fold(0.0_f64, |most, (value, centre)| most.max((value.wide() - centre).abs()))
         };
-        let mut largest = reach(&centre);
+        let mut largest = reach(centre);
         if largest.is_infinite() {
             // Values at both ends of what doubles hold: their differences overflow, they do not.
             centre.fill(0.0);
-            largest = reach(&centre);
+            largest = reach(centre);
         }
         let scale = power_of_two_below(1.0 / largest);
         let slack = 1.05 * (n + 8) as f64 * f64::from(f32::EPSILON) / 2.0;
         Self { query, k, lanes, centre, scale, slack }
     }
 
-    fn run(&self, threads: &Threads) -> Neighbours {
+    fn run(
+        &self,
+        threads: &Threads,
+        block: &mut Block,
+        tiles: &mut Vec<Tile<M>>,
+        found: &mut Neighbours,
+    ) {
         let n = self.query.n_dimensions;
         let n_points = self.query.points.len() / n;
         let n_queries = self.query.queries.len() / n;
-        let mut tiles: Vec<_> =
-            (0..n_queries.div_ceil(M)).map(|tile| self.tile(tile * M)).collect();
+        tiles.resize_with(n_queries.div_ceil(M), Tile::new);
+        for (tile, first_row) in tiles.iter_mut().zip((0..).step_by(M)) {
+            self.fill(tile, first_row);
+        }
         let width = N_VECTORS * self.lanes;
         let block_len = (BLOCK_FLOATS / n / width).max(1) * width;
-        let mut block = Block::default();
         for first_point in (0..n_points).step_by(block_len) {
-            self.pack(first_point, block_len.min(n_points - first_point), &mut block);
+            self.pack(first_point, block_len.min(n_points - first_point), block);
             let is_worth_it = block.n_points * n_queries * n > 1 << 18;
-            threads.for_each_chunk(&mut tiles, 8, is_worth_it, |_, tiles| {
+            let block = &*block;
+            threads.for_each_chunk(tiles, 8, is_worth_it, |_, tiles| {
                 for tile in tiles {
-                    let work = Sweep { scan: self, tile, block: &block };
-                    pulp::Arch::new().dispatch(work);
+                    pulp::Arch::new().dispatch(Sweep { scan: self, tile, block });
                 }
             });
         }
-        let mut found = Neighbours { k: self.k, ..Neighbours::default() };
-        for tile in &tiles {
+        for tile in tiles {
             let n_rows = M.min(n_queries - tile.first_row);
-            let len = n_rows * self.k;
-            found.distances.extend_from_slice(tile.distances.get(..len).unwrap_or_default());
-            found.indices.extend_from_slice(tile.indices.get(..len).unwrap_or_default());
+            let rows = tile.found.get(..n_rows * self.k).unwrap_or_default();
+            found.distances.extend(rows.iter().map(|row| row.0));
+            found.indices.extend(rows.iter().map(|row| row.1));
         }
-        found
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the bound allows for this rounding")]
     fn centred(&self, row: &[T]) -> impl Iterator<Item = f32> {
-        let shifted = row.iter().zip(&self.centre);
+        let shifted = row.iter().zip(self.centre);
         shifted.map(|(value, centre)| ((value.wide() - centre) * self.scale) as f32)
     }
 
-    fn tile(&self, first_row: usize) -> Tile<M> {
+    /// Makes a tile that of the queries from `first_row` on.
+    fn fill(&self, tile: &mut Tile<M>, first_row: usize) {
         let n = self.query.n_dimensions;
-        let mut tile = Tile {
-            first_row,
-            packed: vec![[0.0; M]; n],
-            thresholds: [f32::INFINITY; M],
-            norms: [0.0; M],
-            n_found: [0; M],
-            distances: vec![f64::INFINITY; M * self.k],
-            indices: vec![u32::MAX; M * self.k],
-        };
+        let Tile { mut packed, mut found, .. } = std::mem::replace(tile, Tile::new());
+        packed.clear();
+        packed.resize(n, [0.0; M]);
+        found.clear();
+        found.resize(M * self.k, (f64::INFINITY, u32::MAX));
+        *tile = Tile { first_row, packed, found, ..Tile::new() };
         let rows = self.query.queries.chunks_exact(n).skip(first_row);
         let states = tile.thresholds.iter_mut().zip(&mut tile.norms).enumerate();
         for ((idx, (threshold, norm)), row) in states.zip(rows) {
@@ -169,7 +208,6 @@ impl<'a, T: Real, const M: usize> Scan<'a, T, M> {
                 }
             }
         }
-        tile
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the bound allows for this rounding")]
@@ -219,11 +257,10 @@ impl<'a, T: Real, const M: usize> Scan<'a, T, M> {
         let Some(query) = self.query.queries.get(row * n..(row + 1) * n) else { return };
         let Some(threshold) = tile.thresholds.get_mut(idx) else { return };
         let range = idx * self.k..(idx + 1) * self.k;
-        let Some(distances) = tile.distances.get_mut(range.clone()) else { return };
-        let Some(indices) = tile.indices.get_mut(range) else { return };
+        let Some(found) = tile.found.get_mut(range) else { return };
         let Some(n_found) = tile.n_found.get_mut(idx) else { return };
         let norm = tile.norms.get(idx).copied().unwrap_or(0.0);
-        let mut nearest = Nearest::new(distances, indices, *n_found, own(self.query, row));
+        let mut nearest = Nearest::new(found, *n_found, own(self.query, row));
         for (product, point) in products.iter().zip(first_point..) {
             if !(*product >= *threshold) {
                 continue;

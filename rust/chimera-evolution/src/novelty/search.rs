@@ -9,11 +9,14 @@
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::{Query, mean_distance, neighbours};
+use super::memory::Memory;
+use super::rivals::{Rival, rank, survive};
+use super::{Finder, Neighbours, Query, best_way, mean_distance};
 use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores};
 use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::quality_diversity::state::{has_shape, is_space};
 use crate::quality_diversity::variation::{IsoLine, Parents};
 use crate::random::fill_space;
 use crate::space::Space;
@@ -58,31 +61,51 @@ pub struct Settings {
     pub line_sigma: f64,
 }
 
-/// Behaviours remembered: descriptors and objectives in rows.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Memory {
-    descriptors: Vec<f64>,
-    objectives: Vec<f64>,
-    /// The oldest row, once full.
-    next: usize,
+impl Settings {
+    fn check(&self) -> Result<()> {
+        let counts = [
+            ("population_size", self.population_size, 2),
+            ("n_descriptors", self.n_descriptors, 1),
+            ("k", self.k, 1),
+            ("archive_size_max", self.archive_size_max, 1),
+        ];
+        for (name, value, least) in counts {
+            if value < least || value > super::POINTS_MAX {
+                let expected = format!("between {least} and {}", super::POINTS_MAX);
+                return Err(Error::setting(name, expected, value));
+            }
+        }
+        if self.n_added > self.population_size {
+            return Err(Error::setting("n_added", "at most population_size", self.n_added));
+        }
+        if self.threshold.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
+            let got = self.threshold.unwrap_or_default();
+            return Err(Error::setting("threshold", "a finite value of at least 0", got));
+        }
+        Ok(())
+    }
 }
 
-impl Memory {
-    fn add(&mut self, descriptors: &[f64], objective: f64, size_max: usize) {
-        if self.objectives.len() < size_max {
-            self.descriptors.extend_from_slice(descriptors);
-            self.objectives.push(objective);
-            return;
-        }
-        let start = self.next * descriptors.len();
-        if let Some(old) = self.descriptors.get_mut(start..start + descriptors.len()) {
-            old.copy_from_slice(descriptors);
-        }
-        if let Some(old) = self.objectives.get_mut(self.next) {
-            *old = objective;
-        }
-        self.next = (self.next + 1) % size_max;
-    }
+/// Memory of a generation, kept for the next one. Columns hold parents, then children.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    violations: Vec<f64>,
+    objectives: Vec<f64>,
+    descriptors: Vec<f64>,
+    /// Rows that did not fail.
+    rows: Vec<usize>,
+    /// Identities of the parents, sorted.
+    living: Vec<u64>,
+    /// Rows of the memory that are not parents.
+    known: Vec<usize>,
+    points: Vec<f64>,
+    finder: Finder,
+    found: Neighbours,
+    rivals: Vec<Rival>,
+    chosen: Vec<Rival>,
+    fronts: Vec<(usize, f64)>,
+    /// The population before this one.
+    spare: Population,
 }
 
 /// The search.
@@ -93,10 +116,12 @@ pub struct NoveltySearch {
     variation: IsoLine<f64>,
     parents: Population,
     memory: Memory,
+    /// NaN until a batch tells where to begin.
     threshold: f64,
     mean_novelty: f64,
+    /// In a box: an empty one would have to be made to take it out.
     #[serde(skip)]
-    points: Vec<f64>,
+    scratch: Option<Box<Scratch>>,
 }
 
 impl Build for NoveltySearch {
@@ -105,48 +130,18 @@ impl Build for NoveltySearch {
     fn build(space: Space, settings: Settings, _seed: u64) -> Result<Self> {
         let block = space.single_real("novelty_search")?;
         let variation = IsoLine::new(block, settings.iso_sigma, settings.line_sigma)?;
-        let counts = [
-            ("population_size", settings.population_size, 2),
-            ("n_descriptors", settings.n_descriptors, 1),
-            ("k", settings.k, 1),
-            ("archive_size_max", settings.archive_size_max, 1),
-        ];
-        for (name, value, least) in counts {
-            if value < least || value > super::POINTS_MAX {
-                let expected = format!("between {least} and {}", super::POINTS_MAX);
-                return Err(Error::setting(name, expected, value));
-            }
-        }
-        if settings.n_added > settings.population_size {
-            return Err(Error::setting("n_added", "at most population_size", settings.n_added));
-        }
-        if settings.threshold.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
-            let got = settings.threshold.unwrap_or_default();
-            return Err(Error::setting("threshold", "a finite value of at least 0", got));
-        }
+        settings.check()?;
         Ok(Self {
             variation,
             parents: Population::default(),
             memory: Memory::default(),
             threshold: settings.threshold.unwrap_or(f64::NAN),
             mean_novelty: 0.0,
-            points: Vec::new(),
+            scratch: None,
             space,
             settings,
         })
     }
-}
-
-/// A row that competes for survival.
-#[derive(Clone, Copy, Debug)]
-struct Rival {
-    /// Row among parents, then children.
-    row: usize,
-    /// Rows that must come last: constraint violation, infinite when failed.
-    violation: f64,
-    novelty: f64,
-    competition: usize,
-    rank: usize,
 }
 
 impl NoveltySearch {
@@ -154,133 +149,188 @@ impl NoveltySearch {
         self.parents.objectives.n_rows()
     }
 
-    /// Parents, then children that did not fail, as rivals with their novelty.
-    fn judge(
-        &mut self,
-        violations: &[f64],
-        objectives: &[f64],
-        descriptors: &[f64],
-        context: &Context,
-    ) -> Result<Vec<Rival>> {
+    /// Writes parents and children, one after another, into the columns.
+    fn gather(&self, n_children: usize, scores: &Scores<'_>, scratch: &mut Scratch) {
+        let parents = &self.parents;
+        let violation = |row: usize| {
+            if scores.is_failed(row) { f64::INFINITY } else { scores.violation(row) }
+        };
+        scratch.violations.clear();
+        scratch.violations.extend_from_slice(parents.violations.as_slice());
+        scratch.violations.extend((0..n_children).map(violation));
+        scratch.objectives.clear();
+        scratch.objectives.extend_from_slice(parents.objectives.as_slice());
+        scratch.objectives.extend((0..n_children).map(|row| scores.objective(row)));
+        scratch.descriptors.clear();
+        scratch.descriptors.extend_from_slice(parents.descriptors.as_slice());
+        scratch.descriptors.extend_from_slice(scores.descriptors);
+    }
+
+    /// Makes rivals of all rows, with their novelty among memory, parents and children.
+    fn judge(&self, scratch: &mut Scratch, context: &Context) -> Result<()> {
         let n = self.settings.n_descriptors;
-        let n_memory = self.memory.objectives.len();
+        let Scratch { violations, objectives, descriptors, rows, living, known, points, .. } =
+            scratch;
+        let Scratch { finder, found, rivals, .. } = scratch;
         // Failed rows neither have neighbours nor are any.
-        let rows: Vec<usize> =
-            (0..violations.len()).filter(|row| is_finite_at(violations, *row)).collect();
-        self.points.clear();
-        self.points.extend_from_slice(&self.memory.descriptors);
-        for row in &rows {
+        rows.clear();
+        rows.extend((0..violations.len()).filter(|row| is_finite_at(violations, *row)));
+        // A parent that is remembered counts once: it must not be its own neighbour.
+        living.clear();
+        living.extend_from_slice(self.parents.ids.as_slice());
+        living.sort_unstable();
+        known.clear();
+        known.reserve(self.memory.len());
+        let is_living = |id: &u64| living.binary_search(id).is_ok();
+        let remembered = self.memory.ids().iter().enumerate();
+        known.extend(remembered.filter(|(_, id)| !is_living(id)).map(|(row, _)| row));
+        points.clear();
+        for row in known.iter() {
+            points.extend_from_slice(self.memory.descriptors(*row, n));
+        }
+        for row in rows.iter() {
             let values = descriptors.get(row * n..(row + 1) * n).unwrap_or_default();
-            self.points.extend_from_slice(values);
+            points.extend_from_slice(values);
         }
-        let mut rivals: Vec<Rival> = (0..violations.len())
-            .zip(violations)
-            .map(|(row, violation)| Rival {
-                row,
-                violation: *violation,
-                novelty: 0.0,
-                competition: 0,
-                rank: 0,
-            })
-            .collect();
-        if rows.len() + n_memory < 2 || rows.is_empty() {
-            return Ok(rivals);
+        rivals.clear();
+        rivals.extend((0..).zip(violations.iter()).map(|(row, violation)| Rival {
+            row,
+            violation: *violation,
+            novelty: 0.0,
+            competition: 0,
+            rank: 0,
+        }));
+        let n_known = known.len();
+        if rows.len() + n_known < 2 || rows.is_empty() {
+            return Ok(());
         }
-        let found = neighbours(
-            &Query {
-                queries: self.points.get(n_memory * n..).unwrap_or_default(),
-                points: &self.points,
-                n_dimensions: n,
-                k: self.settings.k,
-                own_from: u32::try_from(n_memory).ok(),
-            },
-            &context.threads,
-        )?;
+        let query = Query {
+            queries: points.get(n_known * n..).unwrap_or_default(),
+            points,
+            n_dimensions: n,
+            k: self.settings.k,
+            own_from: u32::try_from(n_known).ok(),
+        };
+        finder.find(best_way(&query), &query, &context.threads, found)?;
         let objective_of = |point: u32| {
             let point = point as usize;
-            self.memory.objectives.get(point).copied().or_else(|| {
-                let row = rows.get(point.checked_sub(n_memory)?)?;
-                objectives.get(*row).copied()
-            })
+            match known.get(point) {
+                Some(row) => self.memory.objective(*row),
+                None => objectives.get(*rows.get(point.checked_sub(n_known)?)?).copied(),
+            }
         };
         let lists = found.distances.chunks_exact(found.k).zip(found.indices.chunks_exact(found.k));
-        for ((distances, indices), row) in lists.zip(&rows) {
+        for ((distances, indices), row) in lists.zip(rows.iter()) {
             let own = objectives.get(*row).copied().unwrap_or(f64::INFINITY);
             let Some(rival) = rivals.get_mut(*row) else { continue };
             rival.novelty = mean_distance(distances);
             let beaten = |point: &&u32| objective_of(**point).is_some_and(|other| other > own);
             rival.competition = indices.iter().filter(beaten).count();
         }
-        Ok(rivals)
+        Ok(())
     }
 
-    fn remember(
-        &mut self,
-        children: &[Rival],
-        objectives: &[f64],
-        descriptors: &[f64],
-        context: &Context,
-    ) {
+    /// Puts some children into the memory.
+    fn remember(&mut self, batch: &Batch, scratch: &mut Scratch, context: &Context) {
         let (n, size_max) = (self.settings.n_descriptors, self.settings.archive_size_max);
-        let mut chosen: Vec<Rival> =
-            children.iter().filter(|rival| rival.violation.is_finite()).copied().collect();
+        let n_parents = self.n_parents();
+        let Scratch { rivals, chosen, objectives, descriptors, .. } = scratch;
+        let children = rivals.iter().skip(n_parents);
+        chosen.clear();
+        chosen.extend(children.filter(|rival| rival.violation.is_finite()));
         match self.settings.policy {
-            Policy::Threshold => {
-                if self.threshold.is_nan() {
-                    let sum: f64 = chosen.iter().map(|rival| rival.novelty).sum();
-                    self.threshold = sum / chosen.len().max(1) as f64;
-                }
-                let threshold = self.threshold;
-                chosen.retain(|rival| rival.novelty > threshold);
-                if chosen.len() > 4 * self.settings.n_added {
-                    self.threshold *= 1.2;
-                } else if chosen.is_empty() {
-                    self.threshold *= 0.95;
-                }
-            }
+            Policy::Threshold => self.choose_by_threshold(chosen),
             Policy::Random => {
                 let key = context.first_id ^ 0x61_7263_6869_7665;
-                Stream::new(context.seed, context.generation, key).shuffle(&mut chosen);
+                Stream::new(context.seed, context.generation, key).shuffle(chosen);
                 chosen.truncate(self.settings.n_added);
             }
             Policy::Best => {
-                chosen.sort_by(|a, b| b.novelty.total_cmp(&a.novelty).then(a.row.cmp(&b.row)));
+                chosen.sort_unstable_by(|a, b| {
+                    b.novelty.total_cmp(&a.novelty).then(a.row.cmp(&b.row))
+                });
                 chosen.truncate(self.settings.n_added);
             }
         }
-        for rival in chosen {
+        for rival in chosen.iter() {
             let values = descriptors.get(rival.row * n..(rival.row + 1) * n).unwrap_or_default();
             let objective = objectives.get(rival.row).copied().unwrap_or(f64::INFINITY);
-            self.memory.add(values, objective, size_max);
+            let id = batch.id(rival.row - n_parents, context);
+            self.memory.add(id, values, objective, size_max);
         }
+    }
+
+    fn choose_by_threshold(&mut self, chosen: &mut Vec<Rival>) {
+        let sum: f64 = chosen.iter().map(|rival| rival.novelty).sum();
+        let mean = sum / chosen.len().max(1) as f64;
+        let is_usable = mean > 0.0 && mean.is_finite();
+        // A batch that failed whole, or behaves as one, does not say where to begin: 0 would let
+        // everything in for good, since no factor raises it.
+        if self.threshold.is_nan() && is_usable {
+            self.threshold = mean;
+        }
+        let threshold = self.threshold;
+        chosen.retain(|rival| rival.novelty > threshold);
+        if chosen.len() > 4 * self.settings.n_added {
+            let risen = if is_usable && threshold == 0.0 { mean } else { 1.2 * threshold };
+            self.threshold = risen.min(f64::MAX);
+        } else if chosen.is_empty() {
+            self.threshold *= 0.95;
+        }
+    }
+
+    /// Makes the surviving rivals the parents.
+    fn succeed(
+        &mut self,
+        batch: &Batch,
+        children: &Matrix<f64>,
+        scratch: &mut Scratch,
+        context: &Context,
+    ) {
+        let (n, n_genes) = (self.settings.n_descriptors, self.space.n_genes());
+        let n_parents = self.n_parents();
+        let Scratch { rivals, violations, objectives, descriptors, spare, .. } = scratch;
+        let old = &self.parents;
+        let old_genes = old.genomes.first().and_then(Column::as_f64);
+        if spare.genomes.is_empty() {
+            spare.genomes = self.space.columns();
+        }
+        let n_rows = rivals.len();
+        let rows = || rivals.iter().map(|rival| rival.row);
+        let at = |values: &[f64], row: usize| values.get(row).copied().unwrap_or(f64::INFINITY);
+        if let [Column::F64(genes)] = spare.genomes.as_mut_slice() {
+            let places = genes.reset(n_rows, n_genes).chunks_exact_mut(n_genes.max(1));
+            for (place, row) in places.zip(rows()) {
+                let from = match row.checked_sub(n_parents) {
+                    Some(child) => children.row(child),
+                    None => old_genes.map_or(&[][..], |genes| genes.row(row)),
+                };
+                place.iter_mut().zip(from).for_each(|(place, gene)| *place = *gene);
+            }
+        }
+        let places = spare.descriptors.reset(n_rows, n).chunks_exact_mut(n.max(1));
+        for (place, row) in places.zip(rows()) {
+            let from = descriptors.get(row * n..(row + 1) * n).unwrap_or_default();
+            place.iter_mut().zip(from).for_each(|(place, value)| *place = *value);
+        }
+        for (column, values) in
+            [(&mut spare.objectives, objectives), (&mut spare.violations, violations)]
+        {
+            let places = column.reset(n_rows, 1).iter_mut();
+            places.zip(rows()).for_each(|(place, row)| *place = at(values, row));
+        }
+        for (place, row) in spare.ids.reset(n_rows, 1).iter_mut().zip(rows()) {
+            *place = match row.checked_sub(n_parents) {
+                Some(child) => batch.id(child, context),
+                None => old.ids.row(row).first().copied().unwrap_or(NO_PARENT),
+            };
+        }
+        std::mem::swap(&mut self.parents, spare);
     }
 }
 
 fn is_finite_at(values: &[f64], row: usize) -> bool {
     values.get(row).is_some_and(|value| value.is_finite())
-}
-
-/// Pareto ranks of (novelty, competition), both maximised, by sweeping rows of falling novelty: a
-/// row joins the first front whose last row does not dominate it.
-fn rank(rivals: &mut [Rival]) {
-    rivals.sort_by(|a, b| {
-        b.novelty
-            .total_cmp(&a.novelty)
-            .then(b.competition.cmp(&a.competition))
-            .then(a.row.cmp(&b.row))
-    });
-    let mut fronts: Vec<(usize, f64)> = Vec::new();
-    for rival in rivals {
-        let is_dominated = |(competition, novelty): &(usize, f64)| {
-            *competition > rival.competition
-                || (*competition == rival.competition && *novelty > rival.novelty)
-        };
-        rival.rank = fronts.partition_point(is_dominated);
-        match fronts.get_mut(rival.rank) {
-            Some(front) => *front = (rival.competition, rival.novelty),
-            None => fronts.push((rival.competition, rival.novelty)),
-        }
-    }
 }
 
 impl Algorithm for NoveltySearch {
@@ -323,68 +373,22 @@ impl Algorithm for NoveltySearch {
         let [Column::F64(children)] = batch.genomes.as_slice() else {
             return Err(Error::Order("a batch of another space"));
         };
-        let (n_parents, n_children) = (self.n_parents(), children.n_rows());
-        let n = self.settings.n_descriptors;
-        let join = |old: &Matrix<f64>, new: &[f64]| [old.as_slice(), new].concat();
-        let violation = |row: usize| {
-            if scores.is_failed(row) { f64::INFINITY } else { scores.violation(row) }
-        };
-        let violations: Vec<f64> = (0..n_children).map(violation).collect();
-        let violations = join(&self.parents.violations, &violations);
-        let objectives: Vec<f64> = (0..n_children).map(|row| scores.objective(row)).collect();
-        let objectives = join(&self.parents.objectives, &objectives);
-        let descriptors = join(&self.parents.descriptors, scores.descriptors);
-        let mut rivals = self.judge(&violations, &objectives, &descriptors, context)?;
-        let (_, new) = rivals.split_at(n_parents);
-        let new = new.to_vec();
-        self.remember(&new, &objectives, &descriptors, context);
-        let sum: f64 = rivals.iter().map(|rival| rival.novelty).sum();
-        self.mean_novelty = sum / rivals.len().max(1) as f64;
-        if self.settings.local_competition {
-            rank(&mut rivals);
+        let mut scratch = self.scratch.take().unwrap_or_default();
+        self.gather(children.n_rows(), scores, &mut scratch);
+        let judged = self.judge(&mut scratch, context);
+        if judged.is_ok() {
+            self.remember(batch, &mut scratch, context);
+            let Scratch { rivals, fronts, .. } = &mut *scratch;
+            let sum: f64 = rivals.iter().map(|rival| rival.novelty).sum();
+            self.mean_novelty = sum / rivals.len().max(1) as f64;
+            if self.settings.local_competition {
+                rank(rivals, fronts);
+            }
+            survive(rivals, self.settings.population_size);
+            self.succeed(batch, children, &mut scratch, context);
         }
-        // Feasible first (Deb, 2000), then by rank, then by novelty; failed rows come last.
-        rivals.sort_by(|a, b| {
-            a.violation
-                .total_cmp(&b.violation)
-                .then(a.rank.cmp(&b.rank))
-                .then(b.novelty.total_cmp(&a.novelty))
-                .then(a.row.cmp(&b.row))
-        });
-        rivals.retain(|rival| rival.violation.is_finite());
-        rivals.truncate(self.settings.population_size);
-        let old = match self.parents.genomes.as_slice() {
-            [Column::F64(genomes)] => genomes.clone(),
-            _ => Matrix::default(),
-        };
-        let genes = |row: usize| match row.checked_sub(n_parents) {
-            Some(child) => children.row(child),
-            None => old.row(row),
-        };
-        let id = |row: usize| match row.checked_sub(n_parents) {
-            Some(child) => batch.id(child, context),
-            None => self.parents.ids.row(row).first().copied().unwrap_or(NO_PARENT),
-        };
-        let at = |values: &[f64], row: usize| values.get(row).copied().unwrap_or(f64::INFINITY);
-        let rows = || rivals.iter().map(|rival| rival.row);
-        let mut next = Matrix::default();
-        next.extend_rows(self.space.n_genes(), rows().map(genes));
-        let mut places = Matrix::default();
-        let place = |row: usize| descriptors.get(row * n..(row + 1) * n).unwrap_or_default();
-        places.extend_rows(n, rows().map(place));
-        let n_rows = rivals.len();
-        let column = |values: &[f64]| {
-            Matrix::from_vec(rows().map(|row| at(values, row)).collect(), n_rows, 1)
-        };
-        self.parents = Population {
-            objectives: column(&objectives)?,
-            violations: column(&violations)?,
-            ids: Matrix::from_vec(rows().map(id).collect(), n_rows, 1)?,
-            descriptors: places,
-            genomes: vec![Column::F64(next)],
-            ..Population::default()
-        };
-        Ok(())
+        self.scratch = Some(scratch);
+        judged
     }
 
     fn population(&self) -> Population {
@@ -395,11 +399,33 @@ impl Algorithm for NoveltySearch {
         population
     }
 
+    fn check_state(&self) -> Result<()> {
+        let (parents, n) = (&self.parents, self.settings.n_descriptors);
+        let n_rows = self.n_parents();
+        let is_empty = *parents == Population::default();
+        let has_genes = match parents.genomes.as_slice() {
+            [Column::F64(genes)] => has_shape(genes, n_rows, self.space.n_genes()),
+            _ => false,
+        };
+        let is_whole = is_space(&self.space)
+            && self.settings.check().is_ok()
+            && self.space.single_real("novelty_search").is_ok_and(|b| self.variation.fits(b))
+            && (is_empty || has_genes)
+            && (is_empty || has_shape(&parents.objectives, n_rows, 1))
+            && (is_empty || has_shape(&parents.violations, n_rows, 1))
+            && (is_empty || has_shape(&parents.descriptors, n_rows, n))
+            && (is_empty || has_shape(&parents.ids, n_rows, 1))
+            && parents.descriptors.as_slice().iter().all(|value| value.is_finite())
+            && self.memory.is_whole(n, self.settings.archive_size_max);
+        if is_whole {
+            return Ok(());
+        }
+        Err(Error::State { reason: "its behaviours do not fit its settings".into() })
+    }
+
     fn figures(&self) -> Vec<(&'static str, f64)> {
-        let mut figures = vec![
-            ("mean_novelty", self.mean_novelty),
-            ("archive_size", self.memory.objectives.len() as f64),
-        ];
+        let mut figures =
+            vec![("mean_novelty", self.mean_novelty), ("archive_size", self.memory.len() as f64)];
         if self.settings.policy == Policy::Threshold && self.threshold.is_finite() {
             figures.push(("threshold", self.threshold));
         }

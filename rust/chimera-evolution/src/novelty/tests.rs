@@ -5,6 +5,9 @@
 use chimera_rng::Stream;
 
 use super::*;
+use crate::algorithm::Scores;
+use crate::run::Run;
+use crate::space::Space;
 
 fn points(n: usize, n_dimensions: usize, seed: u64, offset: f64) -> Vec<f32> {
     let mut rng = Stream::new(seed, 0, 0);
@@ -124,6 +127,58 @@ fn test_bad_input_is_refused() {
     assert!(neighbours(&Query { points: &[f32::NAN], ..good }, &threads).is_err());
     assert!(neighbours(&Query { queries: &[f32::INFINITY], ..good }, &threads).is_err());
     assert!(neighbours(&Query { points: &[1.0; 3], n_dimensions: 2, ..good }, &threads).is_err());
+}
+
+fn novelty_search(settings: &str) -> Run {
+    let space = Space::real(vec![0.0; 2], vec![1.0; 2]).unwrap();
+    let settings = format!(
+        r#"{{"population_size": 4, "n_descriptors": 1, "local_competition": false,
+            "archive_size_max": 100, "iso_sigma": 0.05, "line_sigma": 0.2, {settings}}}"#
+    );
+    Run::new("novelty_search", space, &settings, 1, Threads::one()).unwrap()
+}
+
+fn tell(run: &mut Run, behaviours: [f64; 4], failed: [bool; 4]) {
+    run.ask(None).unwrap();
+    let (objectives, descriptors, failed) = (&[0.0; 4], &behaviours, &failed);
+    run.tell(None, &Scores { objectives, descriptors, failed, ..Scores::default() }).unwrap();
+}
+
+fn figure(run: &Run, name: &str) -> Option<f64> {
+    let figures = run.method().algorithm().figures();
+    figures.into_iter().find(|figure| figure.0 == name).map(|figure| figure.1)
+}
+
+#[test]
+fn test_a_remembered_parent_is_not_its_own_neighbour() {
+    let mut run = novelty_search(r#""k": 1, "policy": "best", "n_added": 1"#);
+    tell(&mut run, [0.0, 0.1, 0.2, 10.0], [false; 4]);
+    for generation in 0..3 {
+        tell(&mut run, [0.05, 0.15, 0.25, 0.3], [false; 4]);
+        let held = run.method().algorithm().population();
+        assert!(held.descriptors.as_slice().contains(&10.0), "{generation}: {held:?}");
+        run = Run::load(&run.save().unwrap(), Threads::one()).unwrap();
+    }
+}
+
+#[test]
+fn test_the_threshold_begins_with_the_first_batch_that_says_where() {
+    let policy = r#""k": 2, "policy": "threshold", "n_added": 1"#;
+    let mut run = novelty_search(policy);
+    tell(&mut run, [0.0; 4], [true; 4]);
+    tell(&mut run, [0.5; 4], [false; 4]);
+    assert_eq!(figure(&run, "threshold"), None);
+    assert_eq!(figure(&run, "archive_size"), Some(0.0));
+    tell(&mut run, [0.0, 1.0, 2.0, 9.0], [false; 4]);
+    assert!(figure(&run, "threshold").unwrap() > 0.1);
+}
+
+#[test]
+fn test_a_threshold_of_0_rises() {
+    let policy = r#""k": 2, "policy": "threshold", "n_added": 0, "threshold": 0.0"#;
+    let mut run = novelty_search(policy);
+    tell(&mut run, [0.0, 1.0, 2.0, 9.0], [false; 4]);
+    assert!(figure(&run, "threshold").unwrap() > 0.1);
 }
 
 /// Timings for choosing between the ways; `--ignored --nocapture` runs it.

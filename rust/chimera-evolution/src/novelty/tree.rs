@@ -5,8 +5,11 @@
 //! than rounding could explain, so the answer equals that of a full scan.
 
 use super::nearest::{Nearest, squared_distance};
+use crate::quality_diversity::Real;
 
 const LEAF_LEN: usize = 10;
+/// Dimensions whose offsets fit on the stack.
+const FEW: usize = 8;
 /// Rounding of the bound: a few units in the last place, with room.
 const SLACK: f64 = 1.0 - 1e-12;
 
@@ -28,21 +31,33 @@ pub struct Tree {
 impl Tree {
     /// A tree over the rows of `points`.
     pub fn new(points: &[f64], n_dimensions: usize) -> Self {
+        let mut tree = Self::default();
+        tree.rebuild(points, n_dimensions);
+        tree
+    }
+
+    /// Becomes the tree over other points, in the same memory.
+    pub fn rebuild(&mut self, points: &[f64], n_dimensions: usize) {
         let n_dimensions = n_dimensions.max(1);
-        let mut order: Vec<u32> = (0..).take(points.len() / n_dimensions).collect();
-        let mut tree = Self { n_dimensions, ..Self::default() };
+        self.n_dimensions = n_dimensions;
+        self.nodes.clear();
+        let mut order = std::mem::take(&mut self.indices);
+        order.clear();
+        order.extend((0_u32..).take(points.len() / n_dimensions));
+        // A leaf holds at least half of what a leaf may: more nodes cannot come.
+        self.nodes.reserve(4 * order.len() / LEAF_LEN + 1);
         let value = |row: u32, axis: usize| {
             points.get(row as usize * n_dimensions + axis).copied().unwrap_or(0.0)
         };
-        tree.build(&mut order, 0, &value);
-        tree.points.reserve_exact(points.len());
+        self.build(&mut order, 0, &value);
+        self.points.clear();
+        self.points.reserve(points.len());
         for row in &order {
             let start = *row as usize * n_dimensions;
-            tree.points
+            self.points
                 .extend_from_slice(points.get(start..start + n_dimensions).unwrap_or_default());
         }
-        tree.indices = order;
-        tree
+        self.indices = order;
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "at most 2^32 points")]
@@ -87,11 +102,12 @@ impl Tree {
         place as u32
     }
 
-    /// Offers every point that could be among the nearest of `query`. `offsets` is scratch.
-    pub fn search(&self, query: &[f64], offsets: &mut Vec<f64>, nearest: &mut Nearest<'_>) {
-        offsets.clear();
-        offsets.resize(self.n_dimensions, 0.0);
-        self.visit(0, 0.0, query, offsets, nearest);
+    /// Offers every point that could be among the nearest of `query`.
+    pub fn search<T: Real>(&self, query: &[T], nearest: &mut Nearest<'_>) {
+        match [0.0; FEW].get_mut(..self.n_dimensions) {
+            Some(offsets) => self.visit(0, 0.0, query, offsets, nearest),
+            None => self.visit(0, 0.0, query, &mut vec![0.0; self.n_dimensions], nearest),
+        }
     }
 
     /// Appends the rows of all points within a squared distance, in no particular order.
@@ -124,11 +140,11 @@ impl Tree {
         }
     }
 
-    fn visit(
+    fn visit<T: Real>(
         &self,
         node: u32,
         bound: f64,
-        query: &[f64],
+        query: &[T],
         offsets: &mut [f64],
         nearest: &mut Nearest<'_>,
     ) {
@@ -143,7 +159,7 @@ impl Tree {
             }
             Some(Node::Split { axis, at, low, high }) => {
                 let axis = *axis as usize;
-                let offset = query.get(axis).copied().unwrap_or(0.0) - at;
+                let offset = query.get(axis).map_or(0.0, |value| value.wide()) - at;
                 let (near, far) = if offset < 0.0 { (*low, *high) } else { (*high, *low) };
                 self.visit(near, bound, query, offsets, nearest);
                 let before = offsets.get(axis).copied().unwrap_or(0.0);

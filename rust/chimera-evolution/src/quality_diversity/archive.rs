@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::centroids::{Centroids, KMeans};
+use super::centroids::{Centroids, KMeans, Lookup};
 use super::elites::{Candidates, Elites, Ids, Insertion, Rule};
 use super::grid::{Axis, Grid};
 use super::sliding::Sliding;
@@ -141,6 +141,8 @@ pub struct Archive<T> {
     n_added: u64,
     #[serde(skip)]
     located: Vec<u32>,
+    #[serde(skip)]
+    lookup: Lookup,
 }
 
 impl<T: Real> Archive<T> {
@@ -174,7 +176,7 @@ impl<T: Real> Archive<T> {
                 (Cells::Centroids(around(centroids, lower, upper)?), lower.len())
             }
             Layout::Sliding { shape, remap_every, buffer_size, lower, upper } => {
-                if rule.learning_rate < 1.0 || rule.threshold_min.is_some() {
+                if !rule.is_elitist() {
                     return Err(Error::setting(
                         "threshold_min",
                         "none: cells that move keep no thresholds",
@@ -191,15 +193,17 @@ impl<T: Real> Archive<T> {
             Cells::Sliding(sliding) => sliding.n_cells(),
         };
         let elites = Elites::new(n_cells, n_genes, n_descriptors, rule)?;
-        Ok(Self { cells, elites, outside, n_added: 0, located: Vec::new() })
+        let (located, lookup) = (Vec::new(), Lookup::default());
+        Ok(Self { cells, elites, outside, n_added: 0, located, lookup })
     }
 
     /// Insert a batch. `skip` says which rows stay out (failed ones, say); it may be empty. Objectives
     /// and descriptors of skipped rows are not looked at.
     ///
     /// # Errors
-    /// Shapes that do not fit, values that are not finite, descriptors out of range unless they are
-    /// clipped. The archive is then unchanged.
+    /// Shapes that do not fit, objectives or descriptors that are not finite, descriptors out of range
+    /// unless they are clipped, solutions that would enter and are not finite. The archive is then
+    /// unchanged.
     pub fn add<O: Real>(
         &mut self,
         batch: &Candidates<'_, T, O>,
@@ -215,7 +219,13 @@ impl<T: Real> Archive<T> {
             return sliding.add(&mut self.elites, batch, is_skipped, insertion);
         }
         let mut located = std::mem::take(&mut self.located);
-        self.locate(batch.descriptors, threads, &mut located);
+        match &self.cells {
+            Cells::Centroids(centroids) => {
+                let lookup = &mut self.lookup;
+                centroids.locate_with(batch.descriptors, threads, &mut located, lookup);
+            }
+            _ => self.locate(batch.descriptors, threads, &mut located),
+        }
         for (cell, _) in located.iter_mut().zip(skip).filter(|(_, skip)| **skip) {
             *cell = NO_CELL;
         }
@@ -248,25 +258,26 @@ impl<T: Real> Archive<T> {
     #[expect(clippy::needless_bitwise_bool, reason = "branches would keep the loop from vectors")]
     pub fn check_descriptors(&self, descriptors: &[T], skip: &[bool]) -> Result<()> {
         let n = self.elites.n_descriptors();
-        let (lower, upper) = self.ranges();
         let is_clipped = self.outside == Outside::Clip;
         let is_good = |row: &[T]| {
-            let bounds = lower.iter().zip(&upper);
-            row.iter().zip(bounds).fold(true, |all, (value, (low, high))| {
-                let is_in_range = (value >= low) & (value <= high);
+            row.iter().enumerate().fold(true, |all, (idx, value)| {
+                let range = self.range(idx);
+                let is_in_range = range.is_some_and(|(low, high)| *value >= low && *value <= high);
                 all & (is_in_range | (is_clipped & value.is_finite_number()))
             })
         };
-        let all_good = match (descriptors.as_chunks::<2>(), lower.as_slice(), upper.as_slice()) {
-            ((rows, []), [x_low, y_low], [x_high, y_high]) if skip.is_empty() => {
+        let all_good = match (descriptors.as_chunks::<2>(), self.range(0), self.range(1)) {
+            ((rows, []), Some((x_low, x_high)), Some((y_low, y_high)))
+                if n == 2 && skip.is_empty() =>
+            {
                 crate::simd::dispatch(
                     #[inline(always)]
                     || {
                         rows.iter().fold(true, |all, [x, y]| {
-                            let x_good =
-                                (x >= x_low) & (x <= x_high) | (is_clipped & x.is_finite_number());
-                            let y_good =
-                                (y >= y_low) & (y <= y_high) | (is_clipped & y.is_finite_number());
+                            let x_good = (*x >= x_low) & (*x <= x_high)
+                                | (is_clipped & x.is_finite_number());
+                            let y_good = (*y >= y_low) & (*y <= y_high)
+                                | (is_clipped & y.is_finite_number());
                             all & x_good & y_good
                         })
                     },
@@ -286,6 +297,7 @@ impl<T: Real> Archive<T> {
         let expected = if is_clipped {
             "finite values".to_owned()
         } else {
+            let (lower, upper) = self.ranges();
             format!("values within {lower:?} to {upper:?} (or clip them: outside=\"clip\")")
         };
         Err(Error::batch("descriptors", expected, format!("{values:?} in row {row}")))
@@ -325,16 +337,21 @@ impl<T: Real> Archive<T> {
         self.check_descriptors(batch.descriptors, skip)
     }
 
-    /// Least and greatest descriptors.
-    pub fn ranges(&self) -> (Vec<T>, Vec<T>) {
-        let of = |axes: &[Axis<T>]| {
-            (axes.iter().map(|a| a.lower).collect(), axes.iter().map(|a| a.upper).collect())
-        };
+    /// Least and greatest value of one descriptor.
+    fn range(&self, idx: usize) -> Option<(T, T)> {
+        let of = |axes: &[Axis<T>]| axes.get(idx).map(|axis| (axis.lower, axis.upper));
         match &self.cells {
             Cells::Grid(grid) => of(grid.axes()),
-            Cells::Centroids(centroids) => (centroids.lower().to_vec(), centroids.upper().to_vec()),
+            Cells::Centroids(cells) => {
+                cells.lower().get(idx).copied().zip(cells.upper().get(idx).copied())
+            }
             Cells::Sliding(sliding) => of(sliding.axes()),
         }
+    }
+
+    /// Least and greatest descriptors.
+    pub fn ranges(&self) -> (Vec<T>, Vec<T>) {
+        (0..).map_while(|idx| self.range(idx)).unzip()
     }
 
     /// Cells along each descriptor; empty for cells around centroids.
@@ -401,7 +418,31 @@ impl<T: Real> Archive<T> {
             let (expected, got) = (8 * size_of::<T>(), 8 * size);
             return Err(unreadable(&format!("expected float{expected}, got float{got}")));
         }
-        postcard::from_bytes(rest).map_err(damaged)
+        let archive: Self = postcard::from_bytes(rest).map_err(damaged)?;
+        archive.check_state()?;
+        Ok(archive)
+    }
+
+    /// Checks an archive that was loaded: whoever can compute the checksum can also change the content.
+    ///
+    /// # Errors
+    /// Cells and elites that contradict each other.
+    pub fn check_state(&self) -> Result<()> {
+        let (n_cells, is_whole) = match &self.cells {
+            Cells::Grid(grid) => (grid.is_whole().then(|| grid.n_cells()), true),
+            Cells::Centroids(centroids) => (Some(centroids.n_cells()), true),
+            Cells::Sliding(sliding) => {
+                let is_whole = sliding.is_whole(self.elites.n_genes());
+                (is_whole.then(|| sliding.n_cells()), self.elites.rule().is_elitist())
+            }
+        };
+        let fits = is_whole
+            && n_cells == Some(self.elites.n_cells())
+            && self.ranges().0.len() == self.elites.n_descriptors();
+        if fits {
+            return Ok(());
+        }
+        Err(Error::State { reason: "its archive contradicts itself".into() })
     }
 
     /// Takes all elites away. Sliding boundaries stay where they are.

@@ -18,7 +18,7 @@ use crate::matrix::Matrix;
 use crate::memory;
 use crate::novelty::nearest::{Nearest, squared_distance};
 use crate::novelty::tree::Tree;
-use crate::novelty::{Query, TREE_DIMENSIONS_MAX, Way, neighbours_by};
+use crate::novelty::{Finder as Search, Neighbours, Query, TREE_DIMENSIONS_MAX, Way};
 use crate::stop;
 use crate::threads::Threads;
 
@@ -114,7 +114,7 @@ fn update(samples: &[f64], nearest: &[u32], n: usize, centroids: &mut [f64]) {
 
 /// Cells around centroids.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Saved<T>", into = "Saved<T>", bound = "T: Real")]
+#[serde(try_from = "Saved<T>", into = "Saved<T>", bound = "T: Real")]
 pub struct Centroids<T> {
     rows: Matrix<T>,
     lower: Vec<T>,
@@ -143,10 +143,23 @@ impl<T: Real> From<Centroids<T>> for Saved<T> {
     }
 }
 
-impl<T: Real> From<Saved<T>> for Centroids<T> {
-    fn from(from: Saved<T>) -> Self {
-        Self::with(from.centroids, from.lower, from.upper, true)
+impl<T: Real> TryFrom<Saved<T>> for Centroids<T> {
+    type Error = Error;
+
+    fn try_from(from: Saved<T>) -> Result<Self> {
+        let wide = |bounds: &[T]| bounds.iter().map(|bound| bound.wide()).collect::<Vec<_>>();
+        if from.lower.len() != from.upper.len() {
+            return Err(Error::State { reason: "its ranges differ in length".into() });
+        }
+        Self::new(from.centroids.as_slice(), &wide(&from.lower), &wide(&from.upper))
     }
+}
+
+/// Memory of a look-up in many dimensions, kept for the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    search: Search,
+    found: Neighbours,
 }
 
 impl<T: Real> Centroids<T> {
@@ -221,6 +234,17 @@ impl<T: Real> Centroids<T> {
 
     /// The nearest centroid of each row of `descriptors`; any cell for a row that is not finite.
     pub fn locate(&self, descriptors: &[T], threads: &Threads, cells: &mut Vec<u32>) {
+        self.locate_with(descriptors, threads, cells, &mut Lookup::default());
+    }
+
+    /// As [`Centroids::locate`], in memory that is kept.
+    pub fn locate_with(
+        &self,
+        descriptors: &[T],
+        threads: &Threads,
+        cells: &mut Vec<u32>,
+        lookup: &mut Lookup,
+    ) {
         const CHUNK_LEN: usize = 1024;
         let n = self.lower.len().max(1);
         let n_rows = descriptors.len() / n;
@@ -228,15 +252,16 @@ impl<T: Real> Centroids<T> {
         cells.resize(n_rows, 0);
         if matches!(self.finder, Finder::Scan) {
             let (points, k) = (self.rows.as_slice(), 1);
-            let find = |queries: &[T]| {
+            let Lookup { search, found } = lookup;
+            let mut find = |queries: &[T]| {
                 let query = Query { queries, points, n_dimensions: n, k, own_from: None };
-                neighbours_by(Way::Scan, &query, threads).map(|found| found.indices)
+                search.find(Way::Scan, &query, threads, found)
             };
             let finite = |value: &T| if value.is_finite_number() { *value } else { T::default() };
-            let found = find(descriptors)
+            let is_found = find(descriptors)
                 .or_else(|_| find(&descriptors.iter().map(finite).collect::<Vec<_>>()));
-            if let Ok(found) = found {
-                *cells = found;
+            if is_found.is_ok() {
+                cells.copy_from_slice(&found.indices);
             }
             return;
         }
@@ -252,20 +277,17 @@ impl<T: Real> Centroids<T> {
 }
 
 fn by_tree<'a, T: Real + 'a>(tree: &Tree, rows: impl Iterator<Item = &'a [T]>, cells: &mut [u32]) {
-    let (mut wide, mut offsets) = (Vec::new(), Vec::new());
     for (cell, row) in cells.iter_mut().zip(rows) {
-        wide.clear();
-        wide.extend(row.iter().map(|value| value.wide()));
-        *cell = nearest(tree, &wide, &mut offsets).1;
+        *cell = nearest(tree, row).1;
     }
 }
 
 /// Squared distance and row of the nearest point.
-fn nearest(tree: &Tree, query: &[f64], offsets: &mut Vec<f64>) -> (f64, u32) {
-    let (mut distance, mut index) = ([f64::INFINITY], [0]);
-    tree.search(query, offsets, &mut Nearest::new(&mut distance, &mut index, 0, None));
-    let ([distance], [index]) = (distance, index);
-    (distance, index)
+fn nearest<T: Real>(tree: &Tree, query: &[T]) -> (f64, u32) {
+    let mut found = [(f64::INFINITY, 0)];
+    tree.search(query, &mut Nearest::new(&mut found, 0, None));
+    let [found] = found;
+    found
 }
 
 /// For each small box, the centroids that can be nearest to a point in it.
@@ -374,7 +396,7 @@ impl Buckets {
             }
             let range = self.starts.get(place..place + 2);
             let (Some([start, end]), true) = (range, is_inside) else {
-                *cell = nearest(tree, &row, &mut Vec::new()).1;
+                *cell = nearest(tree, &row).1;
                 continue;
             };
             let range = *start as usize..*end as usize;
@@ -398,7 +420,6 @@ struct BoxWork {
     low: Vec<f64>,
     high: Vec<f64>,
     centre: Vec<f64>,
-    offsets: Vec<f64>,
     near: Vec<u32>,
     found: Vec<u32>,
 }
@@ -413,7 +434,7 @@ impl BoxWork {
         self.centre.clear();
         self.centre.extend(self.low.iter().zip(&self.high).map(|(low, high)| (low + high) / 2.0));
         let half = squared_distance(&self.centre, &self.high).sqrt();
-        let first = nearest(tree, &self.centre, &mut self.offsets).0.sqrt();
+        let first = nearest(tree, &self.centre).0.sqrt();
         let reach = (first + 2.0 * half) * (1.0 + 1e-9);
         self.near.clear();
         tree.within(&self.centre, reach * reach, &mut self.near);

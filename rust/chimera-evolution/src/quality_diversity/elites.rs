@@ -4,7 +4,7 @@
 //! so that a batch is judged by one memory access a candidate and solutions are copied only for the
 //! batch's winner of each cell. Insertion follows pyribs (Tjanaka et al., 2023): the first of equal
 //! candidates wins, an elite yields only to a better one. Thresholds are those of CMA-MAE (Fontaine
-//! & Nikolaidis, 2023), batch rule.
+//! & Nikolaidis, 2023), batch rule, but for a learning rate of 1, which keeps the best of each cell.
 
 mod saved;
 
@@ -46,7 +46,8 @@ impl Direction {
 pub struct Rule {
     /// Which objectives are better.
     pub direction: Direction,
-    /// How far a cell's threshold follows accepted objectives, in [0, 1]; 1 keeps the best.
+    /// How far a cell's threshold follows accepted objectives, in [0, 1]. At 1 it is the best of them:
+    /// the batch rule would give their mean, and a cell would then yield its best to a worse one.
     pub learning_rate: f64,
     /// Threshold of an empty cell; none lets everything in.
     pub threshold_min: Option<f64>,
@@ -56,6 +57,16 @@ impl Rule {
     /// The best objective of each cell stays.
     pub const fn elitist(direction: Direction) -> Self {
         Self { direction, learning_rate: 1.0, threshold_min: None }
+    }
+
+    /// Whether it is a rule of [`Rule::elitist`].
+    pub fn is_elitist(&self) -> bool {
+        self.threshold_min.is_none() && self.learning_rate >= 1.0
+    }
+
+    /// Whether a cell never yields its elite to a worse one.
+    fn keeps_best(&self) -> bool {
+        self.threshold_min.is_none() || self.learning_rate >= 1.0
     }
 
     /// Checks the settings of CMA-MAE.
@@ -188,6 +199,8 @@ pub struct Elites<T> {
     descriptors: Matrix<T>,
     ids: Matrix<u64>,
     best: Option<BestElite<T>>,
+    /// Memory of a best elite that was taken away.
+    spare_best: BestElite<T>,
     winners: Vec<Winner>,
 }
 
@@ -211,12 +224,13 @@ impl<T: Real> Elites<T> {
             n_descriptors,
             rule,
             table: Vec::new(),
-            cells: Matrix::default(),
-            solutions: Matrix::default(),
-            objectives: Matrix::default(),
-            descriptors: Matrix::default(),
-            ids: Matrix::default(),
+            cells: Matrix::new(0, 1),
+            solutions: Matrix::new(0, n_genes),
+            objectives: Matrix::new(0, 1),
+            descriptors: Matrix::new(0, n_descriptors),
+            ids: Matrix::new(0, 1),
             best: None,
+            spare_best: BestElite::default(),
             winners: Vec::new(),
         };
         elites.table = vec![elites.empty_cell(); n_cells];
@@ -350,11 +364,13 @@ impl<T: Real> Elites<T> {
             winner.id = batch.ids.get(winner.candidate);
             let Some(cell) = self.table.get_mut(winner.cell as usize) else { continue };
             cell.winner = NO_ROW;
-            cell.threshold = self.rule.threshold_min.map_or(winner.objective, |_| {
+            cell.threshold = if self.rule.keeps_best() {
+                winner.objective
+            } else {
                 let ratio = power(1.0 - self.rule.learning_rate, winner.n_accepted);
                 let mean = winner.objective_sum / f64::from(winner.n_accepted);
                 ratio * cell.threshold + mean * (1.0 - ratio)
-            });
+            };
             winner.objective *= sign;
             if winner.is_new {
                 cell.row = n_rows;
@@ -389,7 +405,8 @@ impl<T: Real> Elites<T> {
                 b.objective.total_cmp(&a.objective).then_with(|| a.cell.cmp(&b.cell))
             });
         if let Some(winner) = best {
-            let elite = self.best.get_or_insert_default();
+            let spare = &mut self.spare_best;
+            let elite = self.best.get_or_insert_with(|| std::mem::take(spare));
             elite.solution.clear();
             elite.solution.extend_from_slice(row_of(
                 batch.solutions,
@@ -424,7 +441,9 @@ impl<T: Real> Elites<T> {
         self.objectives.clear();
         self.descriptors.clear();
         self.ids.clear();
-        self.best = None;
+        if let Some(best) = self.best.take() {
+            self.spare_best = best;
+        }
     }
 
     /// Row of the elite in a cell.

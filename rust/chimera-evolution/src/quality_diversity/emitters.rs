@@ -5,25 +5,32 @@
 //! emitter that changed nothing starts again at a random elite. CMA-MAE's rank by improvement over
 //! thresholds that rise slowly, and half of the rows are parents; its elites are kept in a second
 //! archive, since cells of the first one may lose their best. Bounds are met by a change of variable
-//! ([`Transform`]), so no sample is refused.
+//! ([`Frame`]), so no sample is refused.
 
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::archive::{Archive, Layout, Outside};
 use super::elites::{Candidates, Direction, Ids, Insertion, Rule};
+use super::frame::Frame;
 use super::map_elites::{BATCH_MAX, figures, holdings, skip_rows};
+use super::state::is_space;
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
-use crate::cma::{Covariance, Options, Strategy, Transform};
+use crate::cma::{Covariance, Options, Strategy};
 use crate::column::Column;
 use crate::error::{Error, Result};
-use crate::space::{Block, Space};
+use crate::space::Space;
 use crate::threads::Threads;
 
 /// Most emitters of a search.
 pub const EMITTERS_MAX: usize = 10_000;
+/// Most rows of an emitter.
+const SIZE_MAX: usize = BATCH_MAX / EMITTERS_MAX;
 /// Standard deviation, as a share of the range, at which an emitter has nothing more to find.
 const SIGMA_LEAST: f64 = 1e-12;
+/// Step size at which an emitter begins anew, however small its covariance has become meanwhile: both
+/// would leave what doubles hold.
+const SIGMA_MOST: f64 = 1e100;
 /// Improvements closer together than this are flat.
 const FLAT: f64 = 1e-12;
 
@@ -70,7 +77,7 @@ struct Emitter {
 pub struct Emitters<const ANNEALED: bool> {
     space: Space,
     team: Vec<Emitter>,
-    transform: Transform,
+    frame: Frame,
     emitter_size: usize,
     sigma: f64,
     qd_offset: f64,
@@ -124,12 +131,18 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         self.elites.as_ref().unwrap_or(&self.archive)
     }
 
-    /// Whether the distribution has shrunk to nothing, or is too long in one direction.
-    fn is_spent(emitter: &Emitter, variances: &mut Vec<f64>) -> bool {
+    /// Whether the distribution has shrunk to nothing, has outgrown the genes' ranges, or is too long
+    /// in one direction.
+    fn is_spent(emitter: &Emitter, frame: &Frame, variances: &mut Vec<f64>) -> bool {
         let strategy = &emitter.strategy;
         strategy.variances(variances);
         let largest = variances.iter().fold(0.0_f64, |most, value| most.max(*value));
-        if !(strategy.sigma() * largest.sqrt() > SIGMA_LEAST && largest.is_finite()) {
+        let is_usable = largest.is_finite() && strategy.sigma() < SIGMA_MOST;
+        if !(is_usable && strategy.sigma() * largest.sqrt() > SIGMA_LEAST) {
+            return true;
+        }
+        let deviations = variances.iter().map(|value| strategy.sigma() * value.sqrt());
+        if deviations.zip(frame.limits()).any(|(deviation, limit)| deviation > *limit) {
             return true;
         }
         // Cubic time, so not often.
@@ -142,16 +155,15 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
 
     /// Makes the strategies learn from rows that were told instead of their own.
     fn take_over(&mut self, genes: &[f64]) {
-        let Some(block) = self.space.blocks().first() else { return };
-        let (n, size) = (block.n_genes(), self.emitter_size);
+        let (n, size) = (self.space.n_genes(), self.emitter_size);
         self.sample.resize(n, 0.0);
         for (rows, emitter) in genes.chunks_exact(n * size).zip(&mut self.team) {
             for (row, genes) in rows.chunks_exact(n).enumerate() {
                 emitter.strategy.write(row, &mut self.sample);
-                map_into(block, &self.transform, &mut self.sample);
+                self.frame.to_genes(&mut self.sample);
                 if self.sample != genes {
                     self.sample.copy_from_slice(genes);
-                    self.transform.invert(&mut self.sample);
+                    self.frame.to_shares(&mut self.sample);
                     emitter.strategy.inject(row, &self.sample);
                 }
             }
@@ -170,9 +182,9 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         };
         self.order.clear();
         self.order.extend(0..status.len());
-        self.order.sort_by(|a, b| {
-            let (a, b) = (key(*a), key(*b));
-            b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+        self.order.sort_unstable_by(|first, second| {
+            let (a, b) = (key(*first), key(*second));
+            b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(first.cmp(second))
         });
         let n_changed = status.iter().filter(|status| **status > 0).count();
         let first = self.order.first().map_or((0, 0.0), |row| key(*row));
@@ -186,7 +198,7 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
             emitter.strategy.update(&self.order, n_parents, &context.threads);
         }
         let is_stuck = !ANNEALED && n_changed == 0;
-        if !is_stuck && !is_flat && !Self::is_spent(emitter, &mut self.variances) {
+        if !is_stuck && !is_flat && !Self::is_spent(emitter, &self.frame, &mut self.variances) {
             return Ok(());
         }
         let known = self.archive.elites().solutions();
@@ -197,18 +209,19 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         let row = Stream::new(context.seed, context.generation, key).below(known.n_rows());
         self.sample.clear();
         self.sample.extend_from_slice(known.row(row));
-        self.transform.invert(&mut self.sample);
+        self.frame.to_shares(&mut self.sample);
         emitter.n_restarts += 1;
         emitter.strategy.restart(&self.sample, self.sigma, size)
     }
 }
 
-/// Maps a sample into the bounds.
-fn map_into(block: &Block, transform: &Transform, sample: &mut [f64]) {
-    transform.apply(sample);
-    for (gene, (low, high)) in sample.iter_mut().zip(block.lower.iter().zip(&block.upper)) {
-        *gene = gene.clamp(*low, *high);
-    }
+/// Standard deviation of a gene, as a share of its range: the root of the mean variance. The step size
+/// alone means nothing, since the covariance shrinks while it grows.
+fn deviation(strategy: &Strategy) -> f64 {
+    let mut variances = Vec::new();
+    strategy.variances(&mut variances);
+    let mean = variances.iter().sum::<f64>() / strategy.n_genes().max(1) as f64;
+    strategy.sigma() * mean.sqrt()
 }
 
 impl<const ANNEALED: bool> Build for Emitters<ANNEALED> {
@@ -221,7 +234,7 @@ impl<const ANNEALED: bool> Build for Emitters<ANNEALED> {
         }
         let sizes = [
             ("n_emitters", settings.n_emitters, 1, EMITTERS_MAX),
-            ("emitter_size", settings.emitter_size, 2, BATCH_MAX / EMITTERS_MAX),
+            ("emitter_size", settings.emitter_size, 2, SIZE_MAX),
         ];
         for (name, value, least, most) in sizes {
             if !(least..=most).contains(&value) {
@@ -242,26 +255,15 @@ impl<const ANNEALED: bool> Build for Emitters<ANNEALED> {
             let expected = format!("{} values within the bounds", block.n_genes());
             return Err(Error::setting("x0", expected, format!("{mean:?}")));
         }
-        let scale = |(low, high): (&f64, &f64)| {
-            let range = high - low;
-            if range.is_finite() && range > 0.0 { range } else { 1.0 }
-        };
-        let scales: Vec<f64> = ranges().map(scale).collect();
-        // Genes without freedom stay out of the transform; they are set when a row is mapped.
-        let free = |bound: f64, (low, high): (&f64, &f64), free: f64| {
-            if low < high { bound } else { free }
-        };
-        let lower = ranges().map(|pair| free(*pair.0, pair, f64::NEG_INFINITY)).collect();
-        let upper = ranges().map(|pair| free(*pair.1, pair, f64::INFINITY)).collect();
-        let transform = Transform::new(lower, upper);
+        let frame = Frame::new(block, settings.sigma);
         let mut mean = mean;
-        transform.invert(&mut mean);
+        frame.to_shares(&mut mean);
         let options = Options {
             population_size: Some(settings.emitter_size),
             covariance: settings.covariance,
             is_active: false,
         };
-        let strategy = Strategy::new(&mean, settings.sigma, &scales, options)?;
+        let strategy = Strategy::new(&mean, settings.sigma, &vec![1.0; mean.len()], options)?;
         let rule = Self::rule(&settings)?;
         let make = |rule| {
             let (n_genes, outside) = (block.n_genes(), settings.outside);
@@ -273,7 +275,7 @@ impl<const ANNEALED: bool> Build for Emitters<ANNEALED> {
         Ok(Self {
             space,
             team,
-            transform,
+            frame,
             archive,
             elites,
             emitter_size: settings.emitter_size,
@@ -303,11 +305,10 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
     }
 
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
-        let ([block], [Column::F64(genes)]) = (self.space.blocks(), batch.genomes.as_mut_slice())
-        else {
+        let [Column::F64(genes)] = batch.genomes.as_mut_slice() else {
             return Err(Error::Order("a batch of another space"));
         };
-        let (n_genes, size) = (block.n_genes(), self.emitter_size);
+        let (n_genes, size) = (self.space.n_genes(), self.emitter_size);
         let genes = genes.reset(n, n_genes);
         let parts = genes.chunks_exact_mut(n_genes * size).zip(&mut self.team);
         for (part, first_id) in parts.zip((context.first_id..).step_by(size)) {
@@ -316,7 +317,7 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
             strategy.sample(context.seed, context.generation, first_id, size, &context.threads);
             for (row, genes) in rows.chunks_exact_mut(n_genes).enumerate() {
                 strategy.write(row, genes);
-                map_into(block, &self.transform, genes);
+                self.frame.to_genes(genes);
             }
         }
         Ok(())
@@ -355,11 +356,40 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
         holdings(archive, Column::F64(archive.elites().solutions().clone()))
     }
 
+    fn check_state(&self) -> Result<()> {
+        let n_genes = self.space.n_genes();
+        let is_archive = |archive: &Archive<f64>| {
+            archive.check_state().is_ok()
+                && archive.elites().n_genes() == n_genes
+                && archive.elites().n_descriptors() == self.n_descriptors()
+        };
+        let is_strategy = |strategy: &Strategy| {
+            strategy.is_whole()
+                && strategy.n_genes() == n_genes
+                && strategy.population_size() == self.emitter_size
+        };
+        let is_whole = is_space(&self.space)
+            && self.space.single_real(Self::NAME).is_ok_and(|b| self.frame.fits(b, self.sigma))
+            && (1..=EMITTERS_MAX).contains(&self.team.len())
+            && (2..=SIZE_MAX).contains(&self.emitter_size)
+            && self.team.iter().all(|emitter| is_strategy(&emitter.strategy))
+            && self.sigma > 0.0
+            && self.sigma.is_finite()
+            && self.qd_offset.is_finite()
+            && is_archive(&self.archive)
+            && self.elites.is_some() == ANNEALED
+            && self.elites.as_ref().is_none_or(is_archive);
+        if is_whole {
+            return Ok(());
+        }
+        Err(Error::State { reason: "its emitters do not fit its space".into() })
+    }
+
     fn figures(&self) -> Vec<(&'static str, f64)> {
         let mut figures = figures(self.shown(), self.qd_offset);
         let n_restarts: u64 = self.team.iter().map(|emitter| emitter.n_restarts).sum();
         figures.push(("n_restarts", n_restarts as f64));
-        let sigma: f64 = self.team.iter().map(|emitter| emitter.strategy.sigma()).sum();
+        let sigma: f64 = self.team.iter().map(|emitter| deviation(&emitter.strategy)).sum();
         figures.push(("sigma", sigma / self.team.len().max(1) as f64));
         figures
     }

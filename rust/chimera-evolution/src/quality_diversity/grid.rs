@@ -2,7 +2,8 @@
 //!
 //! A descriptor's cell is `(n * (x - lower) + epsilon) / (upper - lower)`, rounded towards zero and
 //! clipped: the formula of pyribs with its `epsilon`, computed in the same precisions, so that the
-//! same batch lands in the same cells. Cells are numbered row-major.
+//! same batch lands in the same cells. In ranges narrower than 1 the `epsilon` is a share of the
+//! width ([`epsilon`]). Cells are numbered row-major.
 
 #![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
 
@@ -12,7 +13,15 @@ use super::Real;
 use crate::error::{Error, Result};
 
 /// Added before rounding, so that values meant to lie on a boundary fall on its upper side.
-pub const EPSILON: f64 = 1e-6;
+const EPSILON: f64 = 1e-6;
+
+/// What is added to descriptors whose range has this width.
+///
+/// pyribs adds the same to every range; one of 1e-7 then has all its values in the last cell. From a
+/// width of 1 on it is that of pyribs.
+pub fn epsilon<T: Real>(width: f64) -> f64 {
+    T::nearest(EPSILON).wide() * width.min(1.0)
+}
 
 /// One axis of the descriptor space.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +85,15 @@ pub fn check_ranges<T: Real>(lower: &[f64], upper: &[f64]) -> Result<()> {
     Ok(())
 }
 
+/// Whether these could have come from [`axes`]: what is loaded is checked as what is given.
+pub fn are_whole<T: Real>(given: &[Axis<T>]) -> bool {
+    let shape: Vec<usize> = given.iter().map(|axis| axis.n_cells as usize).collect();
+    let bounds = |bound: fn(&Axis<T>) -> T| -> Vec<f64> {
+        given.iter().map(|axis| bound(axis).wide()).collect()
+    };
+    axes::<T>(&shape, &bounds(|axis| axis.lower), &bounds(|axis| axis.upper)).is_ok()
+}
+
 /// A uniform grid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "T: Real")]
@@ -95,6 +113,11 @@ impl<T: Real> Grid<T> {
     /// The axes in order.
     pub fn axes(&self) -> &[Axis<T>] {
         &self.axes
+    }
+
+    /// Whether it could have come from [`Grid::new`].
+    pub fn is_whole(&self) -> bool {
+        are_whole(&self.axes)
     }
 
     /// Number of cells.
@@ -149,7 +172,7 @@ impl<T: Real> Scale<T> {
             n_cells: axis.n_cells,
             count: f64::from(axis.n_cells),
             last: f64::from(axis.n_cells - 1),
-            epsilon: T::nearest(EPSILON).wide(),
+            epsilon: epsilon::<T>(axis.upper.minus(axis.lower).wide()),
             width: axis.upper.minus(axis.lower).wide(),
         }
     }

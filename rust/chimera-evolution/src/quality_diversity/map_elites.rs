@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::{Archive, Cells, Layout, Outside};
 use super::elites::{Candidates, Direction, Ids, Insertion, Rule};
+use super::state::is_space;
 use super::variation::{IsoLine, Parents, Vary};
 use crate::algorithm::{
     Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores, check_sizes,
@@ -128,9 +129,11 @@ impl<T: Vary> State<T> {
 
     /// Whether a loaded state is of the space.
     fn check(&self, space: &Space) -> Result<()> {
-        if self.archive.elites().n_genes() != space.n_genes() {
-            let n = self.archive.elites().n_genes();
-            return Err(Error::batch("archive", format!("{} genes", space.n_genes()), n));
+        self.archive.check_state()?;
+        let is_whole = self.archive.elites().n_genes() == space.n_genes()
+            && space.blocks().first().is_some_and(|block| self.variation.fits(block));
+        if !is_whole {
+            return Err(Error::State { reason: "its archive does not fit its space".into() });
         }
         let n_rows = if self.has_lineage() { self.archive.elites().n_elites() } else { 0 };
         self.lineage.check(n_rows, N_PARENTS)
@@ -284,12 +287,18 @@ impl Algorithm for MapElites {
     }
 
     fn check_state(&self) -> Result<()> {
-        check_sizes(self)?;
-        self.population().check(&self.space)?;
-        match &self.state {
-            Typed::Wide(state) => state.check(&self.space),
-            Typed::Narrow(state) => state.check(&self.space),
+        let is_kind = |kind| matches!(self.space.blocks(), [block] if block.kind == kind);
+        let are_settings = (1..=BATCH_MAX).contains(&self.batch_size) && self.qd_offset.is_finite();
+        if !(are_settings && is_space(&self.space)) {
+            return Err(Error::State { reason: "its settings do not fit its space".into() });
         }
+        match &self.state {
+            Typed::Wide(state) if is_kind(Kind::F64) => state.check(&self.space)?,
+            Typed::Narrow(state) if is_kind(Kind::F32) => state.check(&self.space)?,
+            _ => return Err(Error::State { reason: "its archive does not fit its space".into() }),
+        }
+        check_sizes(self)?;
+        self.population().check(&self.space)
     }
 
     fn population(&self) -> Population {

@@ -12,10 +12,12 @@ pub mod archive;
 pub mod centroids;
 pub mod elites;
 pub mod emitters;
+mod frame;
 pub mod grid;
 pub mod map_elites;
 mod real;
 pub mod sliding;
+pub(crate) mod state;
 pub mod variation;
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! Cells whose boundaries slide to the quantiles of recent descriptors (Fontaine et al., 2019).
 //!
 //! Rows are added one after another, and every `remap_every` rows the boundaries move and all elites,
-//! then all buffered rows, are inserted anew: the semantics of pyribs. One difference: descriptors
-//! are clipped to the new boundaries during a remap, where pyribs still clips to the old ones.
+//! then all buffered rows, are inserted anew: the semantics of pyribs. Two differences: descriptors
+//! are clipped to the new boundaries during a remap, where pyribs still clips to the old ones, and
+//! what is added to them before they are compared shrinks with boundaries closer together than 1.
 
 use serde::{Deserialize, Serialize};
 
 use super::Real;
 use super::elites::{Candidates, Elites, Ids, Insertion};
-use super::grid::{Axis, EPSILON, axes};
+use super::grid::{Axis, are_whole, axes, epsilon};
 use crate::error::{Error, Result};
 
 /// Sliding boundaries and the buffer that moves them.
@@ -83,6 +84,26 @@ impl<T: Real> Sliding<T> {
         })
     }
 
+    /// Whether its parts fit together, for elites of `n_genes` genes: what is loaded may not.
+    pub fn is_whole(&self, n_genes: usize) -> bool {
+        let (n_rows, n) = (self.objectives.len(), self.axes.len());
+        let are_boundaries = |(axis, values): (&Axis<T>, &Vec<T>)| {
+            values.len() == axis.n_cells as usize + 1
+                && values.iter().all(|value| value.is_finite_number())
+                && values.is_sorted_by(|a, b| a <= b)
+        };
+        are_whole(&self.axes)
+            && self.boundaries.len() == n
+            && self.axes.iter().zip(&self.boundaries).all(are_boundaries)
+            && self.remap_every > 0
+            && self.next < self.capacity
+            && (n_rows == self.capacity || n_rows == self.next)
+            && Some(self.solutions.len()) == n_rows.checked_mul(n_genes)
+            && Some(self.descriptors.len()) == n_rows.checked_mul(n)
+            && self.ids.len() == n_rows
+            && self.solutions.iter().chain(&self.descriptors).all(|value| value.is_finite_number())
+    }
+
     /// The axes as they were at first.
     pub fn axes(&self) -> &[Axis<T>] {
         &self.axes
@@ -101,13 +122,13 @@ impl<T: Real> Sliding<T> {
     /// The cell of each row of `descriptors`, clipped to the boundaries.
     pub fn locate(&self, descriptors: &[T], cells: &mut Vec<u32>) {
         let n = self.axes.len().max(1);
-        let epsilon = T::nearest(EPSILON);
         cells.clear();
         cells.extend(descriptors.chunks_exact(n).map(|row| {
             let places = row.iter().zip(&self.boundaries);
             places.fold(0_u32, |cell, (value, boundaries)| {
                 let Some((last, inner)) = boundaries.split_last() else { return cell };
                 let lower = inner.first().copied().unwrap_or(*last);
+                let epsilon = T::nearest(epsilon::<T>(last.minus(lower).wide()));
                 let upper = last.minus(epsilon);
                 let value = value.plus(epsilon);
                 let value = if value > lower { value } else { lower };
@@ -212,7 +233,7 @@ impl<T: Real> Sliding<T> {
         self.spare = Some(old);
         // Oldest first: from `next` to the end, then from the start; without the newest row.
         let is_full = n_rows == self.capacity;
-        let newest = (self.next + self.capacity - 1) % self.capacity;
+        let newest = self.next.checked_sub(1).unwrap_or(self.capacity - 1);
         let parts = if is_full && newest + 1 < n_rows {
             [newest + 1..n_rows, 0..newest]
         } else {

@@ -75,6 +75,21 @@ impl<T: Vary> IsoLine<T> {
         })
     }
 
+    /// Whether it belongs to this block: what is loaded may not.
+    pub fn fits(&self, block: &Block) -> bool {
+        let are = |values: &[T], bounds: &[f64]| {
+            values.len() == bounds.len()
+                && values.iter().zip(bounds).all(|(value, bound)| value.wide() == *bound)
+        };
+        let is_deviation = |value: f64| value >= 0.0 && value.is_finite();
+        block.is_bounded()
+            && are(&self.lower, &block.lower)
+            && are(&self.upper, &block.upper)
+            && self.scale.len() == self.lower.len()
+            && self.scale.iter().all(|scale| is_deviation(scale.wide()))
+            && is_deviation(self.line_sigma)
+    }
+
     /// Writes `n_rows` children and, per child, its two parents' identities.
     pub fn vary(
         &self,

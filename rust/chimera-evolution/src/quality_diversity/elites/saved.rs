@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{BestElite, Elites, NO_ROW, Rule};
 use crate::matrix::Matrix;
 use crate::quality_diversity::Real;
+use crate::quality_diversity::state::has_shape;
 
 /// What is saved: the table is made anew from it.
 #[derive(Serialize, Deserialize)]
@@ -20,6 +21,34 @@ struct Saved<T> {
     descriptors: Matrix<T>,
     ids: Matrix<u64>,
     best: Option<BestElite<T>>,
+}
+
+impl<T: Real> Saved<T> {
+    fn is_whole(&self) -> bool {
+        let n = self.thresholds.len();
+        self.n_genes > 0
+            && self.n_descriptors > 0
+            && has_shape(&self.cells, n, 1)
+            && has_shape(&self.solutions, n, self.n_genes)
+            && has_shape(&self.objectives, n, 1)
+            && has_shape(&self.descriptors, n, self.n_descriptors)
+            && has_shape(&self.ids, n, 1)
+            && self.best.as_ref().is_none_or(|best| {
+                best.solution.len() == self.n_genes && best.descriptors.len() == self.n_descriptors
+            })
+    }
+
+    fn is_finite(&self) -> bool {
+        let (best_solution, best_descriptors) = match &self.best {
+            Some(best) => (best.solution.as_slice(), best.descriptors.as_slice()),
+            None => (&[][..], &[][..]),
+        };
+        [self.solutions.as_slice(), self.descriptors.as_slice(), best_solution, best_descriptors]
+            .iter()
+            .all(|values| values.iter().all(|value| value.is_finite_number()))
+            && self.objectives.as_slice().iter().chain(&self.thresholds).all(|x| x.is_finite())
+            && self.best.as_ref().is_none_or(|best| best.objective.is_finite())
+    }
 }
 
 impl<T: Real> Serialize for Elites<T> {
@@ -48,15 +77,11 @@ impl<'de, T: Real> Deserialize<'de> for Elites<T> {
         let saved = Saved::<T>::deserialize(deserializer)?;
         let mut elites = Self::new(saved.n_cells, saved.n_genes, saved.n_descriptors, saved.rule)
             .map_err(D::Error::custom)?;
-        let n = saved.objectives.n_rows();
-        let fits = [saved.cells.n_rows(), saved.solutions.n_rows(), saved.descriptors.n_rows()]
-            == [n; 3]
-            && saved.ids.n_rows() == n
-            && saved.thresholds.len() == n
-            && (n == 0 || saved.solutions.n_columns() == saved.n_genes)
-            && (n == 0 || saved.descriptors.n_columns() == saved.n_descriptors);
-        if !fits {
+        if !saved.is_whole() {
             return Err(D::Error::custom("an archive whose columns differ in length"));
+        }
+        if !saved.is_finite() {
+            return Err(D::Error::custom("an archive with NaN or infinity"));
         }
         for ((cell, threshold), row) in saved.cells.as_slice().iter().zip(saved.thresholds).zip(0..)
         {

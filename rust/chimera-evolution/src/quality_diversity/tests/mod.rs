@@ -1,5 +1,9 @@
 //! Archives against a plain reading of their rules; searches over threads, saving and bad input.
 
+mod cells;
+mod emitters;
+mod saved;
+
 use std::collections::BTreeMap;
 
 use chimera_rng::Stream;
@@ -129,6 +133,24 @@ fn test_thresholds_follow_the_mean_of_accepted_objectives() {
     assert_eq!(insert(&mut tested, &rows).values, [0.75]);
     assert_eq!(tested.elites().objectives().as_slice(), [3.0]);
     assert_eq!(tested.elites().best().unwrap().objective, 4.0);
+}
+
+#[test]
+fn test_a_learning_rate_of_1_keeps_the_best() {
+    let rule =
+        Rule { direction: Direction::Maximize, learning_rate: 1.0, threshold_min: Some(0.0) };
+    let mut tested = archive("grid", rule);
+    let rows = |objectives: &[f64]| Rows {
+        solutions: vec![0.0; 3 * objectives.len()],
+        objectives: objectives.to_vec(),
+        descriptors: vec![0.0; 2 * objectives.len()],
+    };
+    assert_eq!(insert(&mut tested, &rows(&[10.0, 20.0, -1.0])).status, [2, 2, 0]);
+    assert_eq!(insert(&mut tested, &rows(&[16.0])).status, [0]);
+    assert_eq!(insert(&mut tested, &rows(&[21.0, 25.0])).values, [1.0, 5.0]);
+    assert_eq!(tested.elites().objectives().as_slice(), [25.0]);
+    let cell = tested.elites().cells().as_slice()[0];
+    assert_eq!(tested.elites().threshold_of_cell(cell), Some(25.0));
 }
 
 #[test]
