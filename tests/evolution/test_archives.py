@@ -55,7 +55,8 @@ class _Reference:
         for cell, chosen in accepted.items():
             best = max(chosen, key=lambda row: (scores[row], -row))
             threshold = float(scores[best])
-            if self.threshold_min is not None:
+            if self.threshold_min is not None and self.learning_rate < 1:
+                # At 1 the threshold is the best objective, as in the sequential rule of the paper.
                 ratio = (1 - self.learning_rate) ** len(chosen)
                 old = before[cell][2] if cell in before else self.threshold_min
                 threshold = ratio * old + float(scores[chosen].mean()) * (1 - ratio)

@@ -60,6 +60,18 @@ def test_the_choice_follows_the_problem_and_says_why(
     assert result.stop_reason in {"budget", "collapsed"}
 
 
+@pytest.mark.parametrize("n_fixed", [2, 3, 4])
+def test_genes_that_cannot_move_do_not_count(n_fixed: int) -> None:
+    def rosenbrock(x: Any) -> float:
+        return float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
+
+    bounds = [(-5.0, 5.0)] * (6 - n_fixed) + [(1.0, 1.0)] * n_fixed
+    results = [minimize(rosenbrock, bounds, budget=1_500, seed=seed) for seed in range(5)]
+    # There is a local minimum as well, where some of them begin.
+    assert np.median([result.score for result in results]) < 1e-15
+    assert all(np.array_equal(result.x[6 - n_fixed :], np.ones(n_fixed)) for result in results)
+
+
 def test_mixed_rows_arrive_as_dictionaries() -> None:
     space = mixed(a=real(0, 1, 2), b=boolean(3), c=permutation(4))
     result = minimize(

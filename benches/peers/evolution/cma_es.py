@@ -4,8 +4,8 @@ Time is that of ask and tell; the objective is not counted (pygmo evaluates insi
 Rosenbrock function in C++, whose calls alone are subtracted). Start: uniform in
 [-3, 3]^d, sigma 1, no bounds, each library's defaults. One thread.
 
-Medians of counts vary by several per cent among 15 starts, by about two among 101; those of 10 genes
-take some minutes, of 40 genes an hour.
+Medians of counts vary by several per cent among 15 starts, by about two among 101; those of 10
+genes take some minutes, of 40 genes an hour.
 
     python benches/peers/evolution/cma_es.py [--starts 101] [--dimensions 10] [--json PATH]
 """

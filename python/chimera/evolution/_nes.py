@@ -26,7 +26,8 @@ class LMMAES(Algorithm, method="lm_ma_es"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between
             the bounds.
-        population_size: Rows of a generation; by default ``4 + floor(3 ln n)``.
+        population_size: Rows of a generation, at most 1 000 000; by default
+            ``4 + floor(3 ln n)``.
         tol_sigma: Stop when the step size is below this part of the first.
         tol_fun_hist: Stop when the best scores of 50 generations range over less.
         direction: ``minimize`` or ``maximize``.
@@ -86,7 +87,8 @@ class XNES(Algorithm, method="xnes"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between
             the bounds.
-        population_size: Rows of a generation; by default ``4 + floor(3 ln n)``.
+        population_size: Rows of a generation, at most 1 000 000; by default
+            ``4 + floor(3 ln n)``.
         tol_sigma: Stop when the step size is below this part of the first.
         tol_fun_hist: Stop when the best scores of 50 generations range over less.
         direction: ``minimize`` or ``maximize``.
@@ -97,7 +99,7 @@ class XNES(Algorithm, method="xnes"):
         ConfigError: A setting is outside its range, or the space is not real.
 
     Complexity:
-        ``n**2`` per row and ``n**2`` memory.
+        ``n**2`` per row and ``n**2`` memory, and ``n**3`` per generation of as many rows.
 
     Source:
         Glasmachers, Schaul, Sun, Wierstra & Schmidhuber, "Exponential Natural Evolution
@@ -147,7 +149,7 @@ class OpenAIES(Algorithm, method="openai_es"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: Standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between the
             bounds.
-        population_size: Rows of a generation, an even number; by default 64.
+        population_size: Rows of a generation, an even number, at most 1 000 000; by default 64.
         learning_rate: Step of Adam in units of the genes; by default 0.3 of ``sigma``.
         learning_rate_decay: Factor of the learning rate per generation.
         sigma_decay: Factor of ``sigma`` per generation.
