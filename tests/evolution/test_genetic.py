@@ -218,7 +218,7 @@ def test_the_population_says_where_its_rows_come_from() -> None:
 def test_the_law_of_crossover_can_be_named() -> None:
     """Without bounds children pile up on them; by default they do not."""
 
-    def on_bound(crossover: str) -> int:
+    def on_bound(crossover: Any) -> int:
         search = GA(
             [(0.0, 1.0)] * 20,
             population_size=200,

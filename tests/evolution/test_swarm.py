@@ -19,7 +19,7 @@ def test_converges_to_1e_6_within_10_000_evaluations(topology: Any, motion: Any)
 
 @pytest.mark.parametrize("topology", ["ring", "global"])
 @pytest.mark.parametrize("motion", ["constriction", "spherical"])
-def test_a_turned_ellipsoid_is_solved_to_1e_6_within_16_000(topology: str, motion: str) -> None:
+def test_a_turned_ellipsoid_is_solved_to_1e_6_within_16_000(topology: Any, motion: Any) -> None:
     """Condition 100, 6 genes."""
     search = PSO([(-5.0, 5.0)] * 6, topology=topology, motion=motion, seed=3)
     while search.n_evaluations < 16_000:

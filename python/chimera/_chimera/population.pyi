@@ -316,7 +316,7 @@ class Run:
     def holdings(self, /) -> Any:
         """
         What the method holds, as views: ``genomes``, ``objectives``, ``violations``,
-        ``descriptors`` and ``ids``.
+        ``descriptors``, ``ids``, and where known ``parents``, ``operators`` and ``generations``.
         """
     @property
     def is_size_free(self, /) -> bool:
@@ -372,7 +372,8 @@ class Run:
         """
         Lineage of the batch asked last: ``(first_id, parents (n, k) uint64, operators (n,) uint8)``.
 
-        Identities count the rows asked in the run, from 0; 2**64 - 1 stands for no parent.
+        Identities count the rows of the run from 0: those asked, and those told without having been
+        asked. 2**64 - 1 stands for no parent.
         """
     @property
     def seed(self, /) -> int:
@@ -404,6 +405,15 @@ class Run:
             OrderError: Nothing was asked.
             BatchError: Shapes do not fit, scores are not finite, genomes are outside the space. The
                 search is unchanged.
+        """
+    @property
+    def told(self, /) -> Any:
+        """
+        Lineage of the rows told last, until rows are asked again: ``(ids (n,) uint64, parents (n, k)
+        uint64, operators (n,) uint8)``.
+
+        Rows of earlier batches of a steady search are found by their genes. What was never asked has
+        an identity of its own, no parents, and the operator 255. Empty when nothing was told.
         """
 
 @final
