@@ -34,7 +34,7 @@ pub enum Sigma {
 }
 
 /// The part of the genes that can move, and their bounds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// Indices of the genes that can move; empty when all can.
     moving: Vec<usize>,
@@ -74,6 +74,16 @@ impl Frame {
             lower,
             upper,
         })
+    }
+
+    /// Whether it is the frame of this block: a loaded one may not be.
+    pub fn fits(&self, block: &Block) -> bool {
+        Self::new(block).is_ok_and(|frame| frame == *self)
+    }
+
+    /// Number of genes that can move.
+    pub const fn n_genes(&self) -> usize {
+        self.lower.len()
     }
 
     /// Whether every gene can move.

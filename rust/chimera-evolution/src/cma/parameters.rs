@@ -54,6 +54,16 @@ impl Parameters {
         parameters
     }
 
+    /// Whether the constants are those of some strategy: loaded ones may not be.
+    pub fn is_whole(&self) -> bool {
+        let rates = [self.c_sigma, self.c_c, self.c_1, self.c_mu];
+        let sizes = [self.mu_eff, self.d_sigma, self.expected_norm];
+        (1..=self.weights.len()).contains(&self.n_parents)
+            && self.weights.iter().all(|weight| weight.is_finite())
+            && rates.iter().all(|rate| (0.0..=1.0).contains(rate))
+            && sizes.iter().all(|size| *size > 0.0 && size.is_finite())
+    }
+
     /// Becomes [`Parameters::new`] of these numbers, in the memory it has.
     pub fn renew(
         &mut self,

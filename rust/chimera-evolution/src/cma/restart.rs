@@ -73,6 +73,15 @@ impl Schedule {
         }
     }
 
+    /// Whether it may go on: a loaded one may not.
+    pub fn is_whole(&self) -> bool {
+        let counts =
+            [self.n_restarts, self.evaluations_large, self.evaluations_small, self.evaluations];
+        (2..=POPULATION_MAX).contains(&self.population_size)
+            && counts.iter().all(|count| *count <= 1 << 53)
+            && self.n_large <= self.n_restarts
+    }
+
     /// Counts evaluations; true when this run used up its budget.
     pub const fn spend(&mut self, n: u64) -> bool {
         self.evaluations += n;

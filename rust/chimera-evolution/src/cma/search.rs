@@ -7,8 +7,9 @@ use super::rank::Ranking;
 use super::restart::{POPULATION_MAX, Restarts, Schedule};
 use super::stop::{Stop, Tolerances, Watch};
 use super::strategy::{Covariance, Options, Strategy};
-use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
+use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores, check_sizes};
 use crate::column::Column;
+use crate::differential::check_x0;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::space::Space;
@@ -262,6 +263,28 @@ impl Algorithm for Cmaes {
         let found = self.watch.check(&self.strategy, score, order, &self.tolerances);
         self.stop = found.or(is_spent.then_some(Stop::Budget)).or(self.stop);
         if self.stop.is_some() { self.restart() } else { Ok(()) }
+    }
+
+    fn check_state(&self) -> Result<()> {
+        let block = self.space.single_real("cmaes")?;
+        check_x0(Some(&self.x0), block)?;
+        let n_rows = self.strategy.population_size();
+        check_population_size(Some(n_rows))?;
+        let is_asked =
+            |asked: &Matrix<f64>| asked.n_rows() == n_rows && asked.n_columns() == block.n_genes();
+        let is_whole = self.frame.fits(block)
+            && self.strategy.is_whole()
+            && self.strategy.n_genes() == self.frame.n_genes()
+            && self.sigma > 0.0
+            && self.sigma.is_finite()
+            && self.watch.is_whole()
+            && self.schedule.is_whole()
+            && self.n_lost <= LOST_MAX
+            && self.asked.as_ref().is_none_or(is_asked);
+        if is_whole {
+            return check_sizes(self);
+        }
+        Err(Error::State { reason: "its distribution does not fit its space".into() })
     }
 
     fn population(&self) -> Population {

@@ -113,6 +113,14 @@ impl Watch {
         self.sigma_start = sigma;
     }
 
+    /// Whether it may go on: a loaded one may not.
+    pub fn is_whole(&self) -> bool {
+        let rings = [&self.recent, &self.bests, &self.medians];
+        self.n_seen <= 1 << 53
+            && self.sigma_start >= 0.0
+            && rings.iter().all(|ring| !ring.iter().any(|value| value.is_nan()))
+    }
+
     /// Looks at a generation whose scores are named best first by `order`.
     pub fn check(
         &mut self,

@@ -7,6 +7,7 @@ use super::frame::confine;
 use super::full::Factor;
 use super::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use super::parameters::{Parameters, default_population_size};
+use super::restart::POPULATION_MAX;
 use super::separable::Diagonal;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -20,6 +21,9 @@ const SIGMA_MAX: f64 = 1e150;
 
 /// An update of more rows a gene than this is summed in a matrix of the genes.
 const SQUARE: usize = 4;
+
+/// Doublings of the largest population that some search may take.
+const DOUBLINGS_MAX: usize = 8;
 
 /// Normals from which several threads pay.
 const WORTH_THREADS: usize = 1 << 14;
@@ -368,9 +372,14 @@ impl Strategy {
             Shape::Full(factor) => factor.is_whole(n),
             Shape::Separable(diagonal) => diagonal.scales().len() == width,
         };
+        let is_number = |values: &[f64]| values.iter().all(|value| value.is_finite());
         n > 0
-            && self.population_size >= 2
+            && (2..=POPULATION_MAX << DOUBLINGS_MAX).contains(&self.population_size)
+            && self.parameters.is_whole()
             && is_shape
+            && [&self.z, &self.y, &self.path].into_iter().all(|values| is_number(values))
+            && (0.0..=1.0).contains(&self.decay)
+            && self.n_updates <= 1 << 53
             && is_positive(self.sigma)
             && self.mean.len() == n
             && self.mean.iter().all(|value| value.is_finite())

@@ -2,6 +2,7 @@
 //!
 //! Memory is taken at the first generation and used again: rows live in flat vectors.
 
+mod sizes;
 mod sound;
 
 use std::cmp::Ordering;
@@ -24,9 +25,8 @@ const N_PARENTS: usize = 4;
 /// Trials below this many genes in all are made on the calling thread.
 const PARALLEL_GENES: usize = 1 << 15;
 const TRIALS_PER_TASK: usize = 32;
-/// Separates the streams of genes and of the archive from those that choose rows.
+/// Separates the streams of genes from those that choose rows.
 const GENES: u64 = 0x6465_6765_6e65_7321;
-const ARCHIVE: u64 = 0x6465_6172_6368_6976;
 
 /// The state of a search.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -286,15 +286,6 @@ impl Engine {
         self.trim_archive(context);
     }
 
-    /// Takes the memory that later generations need, so that they take none.
-    fn reserve(&mut self) {
-        let n = self.worth.len();
-        let n_archive = if self.plan.archive_rate > 0.0 { self.archive_max() + n } else { 0 };
-        self.archive.reserve(n_archive * self.n_genes());
-        self.archive_ids.reserve(n_archive);
-        self.successes.reserve(n);
-    }
-
     /// Trials that are not worse take their parents' places.
     fn select(
         &mut self,
@@ -348,72 +339,6 @@ impl Engine {
         let epsilon = self.epsilon;
         let of = |idx: u32| worth.get(idx as usize).copied().unwrap_or(Worth::WORST);
         self.order.sort_unstable_by(|a, b| of(*a).compare(of(*b), epsilon).then(a.cmp(b)));
-    }
-
-    /// Linear population size reduction: the worst leave.
-    fn shrink(&mut self) {
-        let Some(budget) = self.plan.budget else { return };
-        let (most, least) =
-            (self.plan.population_size as f64, self.plan.population_size_min as f64);
-        let spent = (self.n_evaluations as f64 / budget as f64).min(1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between two population sizes"
-        )]
-        let n = (most + (least - most) * spent).round() as usize;
-        if n >= self.worth.len() {
-            return;
-        }
-        self.kept.clear();
-        self.kept.extend_from_slice(self.order.get(..n).unwrap_or_default());
-        self.kept.sort_unstable();
-        let d = self.n_genes();
-        let genomes = self.genomes.make_mut();
-        for (to, from) in self.kept.iter().enumerate() {
-            let from = *from as usize;
-            // Rows ascend, so none is written before it is read.
-            genomes.copy_within(from * d..(from + 1) * d, to * d);
-            if let (Some(worth), Some(id)) = (self.worth.get(from), self.ids.get(from)) {
-                let (worth, id) = (*worth, *id);
-                if let (Some(to_worth), Some(to_id)) =
-                    (self.worth.get_mut(to), self.ids.get_mut(to))
-                {
-                    (*to_worth, *to_id) = (worth, id);
-                }
-            }
-        }
-        self.genomes.truncate(n);
-        self.worth.truncate(n);
-        self.ids.truncate(n);
-        self.lineage.keep(&self.kept);
-        self.rank();
-    }
-
-    /// Rows that the archive holds at most.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a multiple of the population"
-    )]
-    fn archive_max(&self) -> usize {
-        (self.plan.archive_rate * self.worth.len() as f64) as usize
-    }
-
-    /// Random rows leave until the archive has its size.
-    fn trim_archive(&mut self, context: &Context) {
-        let most = self.archive_max();
-        let d = self.n_genes();
-        let mut rng = Stream::new(context.seed ^ ARCHIVE, context.generation, 0);
-        while self.archive_ids.len() > most {
-            let idx = rng.below(self.archive_ids.len());
-            let last = self.archive_ids.len() - 1;
-            self.archive_ids.swap_remove(idx);
-            if idx != last {
-                self.archive.copy_within(last * d..(last + 1) * d, idx * d);
-            }
-            self.archive.truncate(last * d);
-        }
     }
 
     pub fn population(&self) -> Population {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::search::{Distribution, Origin, Settings};
+use super::search::{Distribution, Origin, Settings, is_column};
 use crate::algorithm::Context;
 use crate::cma::frame::confine;
 use crate::cma::kernel::{add_scaled, dot, fill_normal, padded};
@@ -206,6 +206,28 @@ impl Distribution for Limited {
 
     fn mean(&self) -> &[f64] {
         &self.mean
+    }
+
+    fn is_whole(&self) -> bool {
+        let width = padded(self.n);
+        let n_rows = self.z.len() / width.max(1);
+        let is_rate = |(slow, fast): &(f64, f64)| {
+            let range = 0.0..=0.5;
+            range.contains(slow) && range.contains(fast)
+        };
+        self.n > 0
+            && self.mean.len() == self.n
+            && is_column(&self.scales, self.n)
+            && self.scales.iter().all(|scale| *scale > 0.0)
+            && is_column(&self.weights, self.population_size)
+            && is_column(&self.path, width)
+            && self.rates.iter().all(is_rate)
+            && is_column(&self.directions, self.rates.len() * width)
+            && (0.0..=1.0).contains(&self.c_sigma)
+            && self.mu_eff > 0.0
+            && self.mu_eff.is_finite()
+            && self.n_updates <= 1 << 53
+            && [&self.z, &self.y].iter().all(|rows| is_column(rows, n_rows * width))
     }
 
     fn sigma(&self) -> f64 {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::search::{Distribution, Origin, Settings};
+use super::search::{Distribution, Origin, Settings, is_column};
 use crate::algorithm::Context;
 use crate::cma::frame::{Sigma, confine};
 use crate::cma::kernel::{add_scaled, fill_normal, padded};
@@ -244,6 +244,28 @@ impl Distribution for Gradient {
 
     fn mean(&self) -> &[f64] {
         &self.mean
+    }
+
+    fn is_whole(&self) -> bool {
+        let width = padded(self.n);
+        let n_rows = self.z.len() / width.max(1);
+        let shares = [self.betas.0, self.betas.1, self.weight_decay];
+        let decays = [self.sigma_decay, self.learning_rate_decay];
+        self.n > 0
+            && self.population_size.is_multiple_of(2)
+            && self.mean.len() == self.n
+            && is_column(&self.scales, self.n)
+            && self.scales.iter().all(|scale| *scale > 0.0)
+            && is_column(&self.first, self.n)
+            && is_column(&self.second, self.n)
+            && self.learning_rate >= 0.0
+            && self.learning_rate.is_finite()
+            && shares.iter().all(|share| (0.0..1.0).contains(share))
+            && decays.iter().all(|decay| *decay > 0.0 && *decay <= 1.0)
+            && (0.0..=1.0).contains(&self.powers.0)
+            && (0.0..=1.0).contains(&self.powers.1)
+            && n_rows.is_multiple_of(2)
+            && is_column(&self.z, n_rows * width)
     }
 
     fn sigma(&self) -> f64 {

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
+use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores, check_sizes};
 use crate::cma::frame::{Frame, Sigma, start};
 use crate::cma::rank::Ranking;
 use crate::cma::search::check_population_size;
@@ -52,6 +52,8 @@ pub trait Distribution: Serialize + DeserializeOwned + Send + Sync {
     fn mean(&self) -> &[f64];
     /// Step size.
     fn sigma(&self) -> f64;
+    /// Whether its parts fit together: those of a loaded one may not.
+    fn is_whole(&self) -> bool;
 }
 
 /// Settings that all have.
@@ -238,6 +240,28 @@ impl<D: Distribution> Algorithm for Search<D> {
         Ok(())
     }
 
+    fn check_state(&self) -> Result<()> {
+        let block = self.space.single_real(D::NAME)?;
+        let n_rows = self.distribution.population_size();
+        check_population_size(Some(n_rows))?;
+        let is_asked =
+            |asked: &Matrix<f64>| asked.n_rows() == n_rows && asked.n_columns() == block.n_genes();
+        let (mean, sigma) = (self.distribution.mean(), self.distribution.sigma());
+        let is_whole = self.frame.fits(block)
+            && mean.len() == self.frame.n_genes()
+            && mean.iter().all(|value| value.is_finite())
+            && sigma > 0.0
+            && sigma.is_finite()
+            && self.distribution.is_whole()
+            && self.recent.len() <= WINDOW
+            && self.n_told <= 1 << 53
+            && self.asked.as_ref().is_none_or(is_asked);
+        if is_whole {
+            return check_sizes(self);
+        }
+        Err(Error::State { reason: "its distribution does not fit its space".into() })
+    }
+
     fn population(&self) -> Population {
         let mut mean = Matrix::new(1, self.space.n_genes());
         self.frame.lay_out(mean.make_mut(), &mut Vec::new(), |row| {
@@ -256,4 +280,9 @@ impl<D: Distribution> Algorithm for Search<D> {
     fn figures(&self) -> Vec<(&'static str, f64)> {
         vec![("sigma", self.distribution.sigma())]
     }
+}
+
+/// Whether numbers of a loaded distribution are as many as they should be, and finite.
+pub fn is_column(values: &[f64], len: usize) -> bool {
+    values.len() == len && values.iter().all(|value| value.is_finite())
 }

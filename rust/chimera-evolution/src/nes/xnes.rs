@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::search::{Distribution, Origin, Settings};
+use super::search::{Distribution, Origin, Settings, is_column};
 use crate::algorithm::Context;
 use crate::cma::default_population_size;
 use crate::cma::frame::confine;
@@ -180,6 +180,18 @@ impl Distribution for Natural {
 
     fn mean(&self) -> &[f64] {
         &self.mean
+    }
+
+    fn is_whole(&self) -> bool {
+        let n_rows = self.z.len() / padded(self.n).max(1);
+        self.n > 0
+            && self.mean.len() == self.n
+            && self.factor.is_whole(self.n)
+            && is_column(&self.utilities, self.population_size)
+            && self.rate > 0.0
+            && self.rate.is_finite()
+            && n_rows.is_multiple_of(TILE_ROWS)
+            && [&self.z, &self.y].iter().all(|rows| is_column(rows, n_rows * padded(self.n)))
     }
 
     fn sigma(&self) -> f64 {

@@ -165,6 +165,28 @@ impl Coordinates {
         out
     }
 
+    /// Whether its parts fit together for `d` genes: those of a loaded one may not.
+    pub fn is_whole(&self, d: usize) -> bool {
+        let is_line = |line: &Line| {
+            let is_point =
+                |(place, value): &(f64, f64)| (0.0..=1.0).contains(place) && value.is_finite();
+            (1..=POINTS_MAX).contains(&line.points.len())
+                && line.points.is_sorted_by(|a, b| a.0 <= b.0)
+                && line.points.iter().all(is_point)
+                && (0.0..=1.0).contains(&line.best)
+                && line.value.is_finite()
+                && line.turn < u32::MAX / 2
+        };
+        let is_trial = |trial: &Option<f64>| trial.is_none_or(f64::is_finite);
+        self.x.len() == d
+            && self.x.iter().all(|x| (0.0..=1.0).contains(x))
+            && self.f.is_finite()
+            && self.lines.len() == d
+            && self.lines.iter().all(is_line)
+            && self.trials.len() == d
+            && self.trials.iter().all(is_trial)
+    }
+
     pub const fn end(&self) -> Option<End> {
         self.end
     }

@@ -105,6 +105,21 @@ impl Descent {
         }
     }
 
+    /// Whether its parts fit together for `d` genes: those of a loaded one may not.
+    pub fn is_whole(&self, d: usize) -> bool {
+        let points = [&self.x, &self.y];
+        let slopes = [&self.g, &self.p, &self.gy];
+        let is_number = |values: &[f64]| values.iter().all(|value| value.is_finite());
+        points.iter().all(|point| point.len() == d && point.iter().all(|x| (0.0..=1.0).contains(x)))
+            && slopes.iter().all(|slope| slope.len() == d && is_number(slope))
+            && (self.h.is_empty() || Some(self.h.len()) == d.checked_mul(d))
+            && is_number(&[self.f, self.fy, self.slope])
+            && self.t > 0.0
+            && self.t.is_finite()
+            && (0.0..=1.0).contains(&self.shortened)
+            && self.cuts <= FIRST_CUTS_MAX
+    }
+
     pub const fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
     }

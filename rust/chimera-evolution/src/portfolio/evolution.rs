@@ -53,6 +53,14 @@ impl Evolution {
         })
     }
 
+    /// Whether its parts fit together for `d` genes: those of a loaded one may not.
+    pub fn is_whole(&self, d: usize) -> bool {
+        self.strategy.is_whole()
+            && self.strategy.n_genes() == d
+            && self.n_generations <= 1 << 53
+            && self.n_lost <= LOST_MAX
+    }
+
     pub const fn is_done(&self) -> bool {
         self.is_done
     }

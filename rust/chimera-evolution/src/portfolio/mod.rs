@@ -18,7 +18,7 @@ mod tests;
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
+use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores, check_sizes};
 use crate::column::Column;
 use crate::constraint::Worth;
 use crate::differential::{bounded_block, check_x0};
@@ -49,6 +49,29 @@ impl Default for Settings {
     fn default() -> Self {
         Self { x0: None, sigma: 0.2, population_size: None, descent: true, coordinates: true }
     }
+}
+
+impl Settings {
+    fn check(&self, block: &Block) -> Result<()> {
+        check_x0(self.x0.as_deref(), block)?;
+        if !(self.sigma > 0.0 && self.sigma <= 1.0) {
+            return Err(Error::setting("sigma", "a number in (0, 1]", self.sigma));
+        }
+        if let Some(size) = self.population_size
+            && !(2..=1_000_000).contains(&size)
+        {
+            return Err(Error::setting("population_size", "2 to 1000000", size));
+        }
+        Ok(())
+    }
+}
+
+/// Indices of the genes that can move; all of them when none can.
+fn moving(block: &Block) -> Vec<usize> {
+    let bounds = || block.lower.iter().zip(&block.upper);
+    let n_moving = bounds().filter(|(lower, upper)| lower < upper).count();
+    let moves = |(lower, upper): (&f64, &f64)| n_moving == 0 || lower < upper;
+    (0..).zip(bounds()).filter(|(_, pair)| moves(*pair)).map(|(idx, _)| idx).collect()
 }
 
 /// Tests of separability in the first batch, of three rows each.
@@ -108,25 +131,16 @@ impl Build for Auto {
 
     fn build(space: Space, settings: Settings, seed: u64) -> Result<Self> {
         let block = bounded_block(&space, "auto")?;
-        check_x0(settings.x0.as_deref(), block)?;
-        if !(settings.sigma > 0.0 && settings.sigma <= 1.0) {
-            return Err(Error::setting("sigma", "a number in (0, 1]", settings.sigma));
-        }
-        if let Some(size) = settings.population_size
-            && !(2..=1_000_000).contains(&size)
-        {
-            return Err(Error::setting("population_size", "2 to 1000000", size));
-        }
-        let bounds = || block.lower.iter().zip(&block.upper);
-        let n_moving = bounds().filter(|(lower, upper)| lower < upper).count();
-        let moves = |(lower, upper): (&f64, &f64)| n_moving == 0 || lower < upper;
-        let moving: Vec<usize> =
-            (0..).zip(bounds()).filter(|(_, pair)| moves(*pair)).map(|(idx, _)| idx).collect();
+        settings.check(block)?;
+        let moving = moving(block);
         let start = settings.x0.as_ref().map_or_else(
             || random_point(seed, 0, moving.len()),
             |x0| {
-                let genes = x0.iter().zip(bounds()).filter(|(_, pair)| moves(*pair));
-                genes.map(|(x, (lower, upper))| unit(*x, *lower, *upper)).collect()
+                let at = |values: &[f64], idx: usize| values.get(idx).copied().unwrap_or_default();
+                let genes = moving.iter().map(|idx| (at(x0, *idx), *idx));
+                genes
+                    .map(|(x, idx)| unit(x, at(&block.lower, idx), at(&block.upper, idx)))
+                    .collect()
             },
         );
         Ok(Self {
@@ -385,6 +399,36 @@ impl Algorithm for Auto {
         let followed = self.follow(&values, is_plain, context);
         self.values = values;
         followed
+    }
+
+    fn check_state(&self) -> Result<()> {
+        let block = bounded_block(&self.space, "auto")?;
+        self.settings.check(block)?;
+        let d = self.moving.len();
+        let is_point =
+            |point: &[f64]| point.len() == d && point.iter().all(|u| (0.0..=1.0).contains(u));
+        let is_phase = match &self.phase {
+            Phase::Probe | Phase::Jump => true,
+            Phase::Lines(lines) => lines.is_whole(d),
+            Phase::Slope(descent) => descent.is_whole(d),
+            Phase::Swarm(swarm) => swarm.is_whole(d),
+        };
+        let is_asked = |asked: &Matrix<f64>| {
+            asked.n_rows() == self.batch_size() && asked.n_columns() == block.n_genes()
+        };
+        let is_whole = self.moving == moving(block)
+            && is_point(&self.start)
+            && is_point(&self.best)
+            && is_phase
+            && !self.worth.objective.is_nan()
+            && self.worth.violation >= 0.0
+            && self.n_runs <= 1 << 53
+            && self.n_descents <= 1 << 53
+            && self.asked.as_ref().is_none_or(is_asked);
+        if is_whole {
+            return check_sizes(self);
+        }
+        Err(Error::State { reason: "its phase does not fit its space".into() })
     }
 
     fn population(&self) -> Population {
