@@ -6,7 +6,7 @@ restarts begin at random points of the same box. Optima come from COCO itself. p
 cmaes, free` know no bounds, as is usual on these functions; the others stay in [-5, 5]. With
 --observe a folder name, COCO's own logger writes the runs of `chimera auto` there for `cocopp`.
 
-    python benches/peers/evolution/bbob.py [--instances 1-3] [--processes 2] [--json FILE]
+    python benches/peers/evolution/bbob.py [--instances 1-15] [--processes 2] [--json FILE]
 """
 
 import contextlib
@@ -184,7 +184,7 @@ def main():
     """Measure, print a table per dimension, write JSON."""
     options = arguments(
         __doc__.splitlines()[0],
-        instances=("1-3", "instances of every function"),
+        instances=("1-15", "instances of every function"),
         processes=(1, "processes, at most 2"),
         observe=("", "folder name for COCO's own logger"),
     )
