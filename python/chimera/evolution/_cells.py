@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -28,8 +29,8 @@ def _bounds(ranges: Ranges) -> dict[str, list[float]]:
 
 def _sides(shape: Sequence[int]) -> list[int]:
     try:
-        sides = [int(side) for side in shape]
-    except (TypeError, ValueError) as error:
+        sides = [operator.index(side) for side in shape]
+    except TypeError as error:
         raise ConfigError(f"shape: expected numbers of cells, got {shape!r}") from error
     if any(side < 1 for side in sides):
         raise ConfigError(f"shape: expected at least 1 cell along each descriptor, got {shape!r}")
@@ -94,7 +95,10 @@ class CVT:
                 **_bounds(self.ranges),
             }
         bounds = _bounds(self.ranges)
-        centroids = np.asarray(self.centroids, dtype=np.float64)
+        try:
+            centroids = np.asarray(self.centroids, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"centroids: expected numbers, got {self.centroids!r}") from error
         if centroids.ndim != 2 or centroids.shape[1] != len(bounds["lower"]):  # noqa: PLR2004
             raise ConfigError(
                 f"centroids: expected shape (n_cells, {len(bounds['lower'])}), "
@@ -135,3 +139,14 @@ class SlidingGrid:
 
 
 Cells: TypeAlias = Grid | CVT | SlidingGrid
+
+
+def layout_of(cells: Cells) -> dict[str, Any]:
+    """Return the layout of cells that a caller gave, as the extension reads it.
+
+    Raises:
+        ConfigError: Something else was given.
+    """
+    if not isinstance(cells, Grid | CVT | SlidingGrid):
+        raise ConfigError(f"cells: expected Grid, CVT or SlidingGrid, got {cells!r}")
+    return cells.to_layout()
