@@ -1,4 +1,6 @@
 import inspect
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -33,5 +35,10 @@ def test_locked_error_names_the_process() -> None:
 
 
 def test_missing_extra_says_what_to_install() -> None:
-    with pytest.raises(ImportError, match=r"pip install 'chimera\[plot\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'chimera-engine\[plot\]'"):
         raise MissingExtraError("plot", "matplotlib")
+
+
+def test_the_distribution_is_called_as_the_project_says() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["name"] == errors.DISTRIBUTION

@@ -1,24 +1,27 @@
 """Every exception that Chimera raises.
 
 One tree under `ChimeraError`; each class also inherits the builtin that a caller would catch.
-The native modules import `SourceError`, `ArgumentError`, `StateError` and `ProgramError` from
-here by name. A trap, spent fuel or an unproven gain is a result and never an exception.
+The native modules import some of them from here by name (``rust/chimera-py/src/error.rs``). A trap,
+spent fuel or an unproven gain is a result and never an exception.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "ArgumentError",
     "BatchError",
+    "CapacityError",
     "ChimeraError",
     "ConfigError",
+    "ConflictError",
     "CorruptLedgerError",
     "EvaluationError",
     "LedgerError",
     "MissingExtraError",
+    "MissingFileError",
     "ObjectiveError",
     "OrderError",
     "ProgramError",
@@ -32,6 +35,9 @@ __all__ = [
     "VerificationError",
     "WorkloadError",
 ]
+
+DISTRIBUTION: Final = "chimera-engine"
+"""What pip installs; `chimera` on the package index belongs to another project."""
 
 
 class ChimeraError(Exception):
@@ -68,6 +74,10 @@ class BatchError(ChimeraError, ValueError):
     """Genomes or scores do not fit the search; nothing was changed."""
 
 
+class CapacityError(ChimeraError, MemoryError):
+    """What was asked for needs more memory than there is; nothing was changed."""
+
+
 class OrderError(ChimeraError, RuntimeError):
     """Calls came in the wrong order, for example ``tell`` before ``ask``."""
 
@@ -94,6 +104,14 @@ class ConfigError(ChimeraError, ValueError):
 
 class StorageError(ChimeraError, OSError):
     """The project folder cannot be read or written."""
+
+
+class MissingFileError(StorageError, FileNotFoundError):
+    """The file that was to be read is not there."""
+
+
+class ConflictError(StorageError):
+    """Rows cannot be stored however often it is tried: they contradict what is there."""
 
 
 class ProjectLockedError(StorageError):
@@ -149,13 +167,13 @@ class MissingExtraError(ChimeraError, ImportError):
 
     Example:
         >>> print(MissingExtraError("plot", "matplotlib"))
-        expected the package 'matplotlib', which is not installed; run: pip install 'chimera[plot]'
+        expected the package 'matplotlib', not installed; run: pip install 'chimera-engine[plot]'
     """
 
     def __init__(self, extra: str, package: str) -> None:
         super().__init__(
-            f"expected the package {package!r}, which is not installed; "
-            f"run: pip install 'chimera[{extra}]'"
+            f"expected the package {package!r}, not installed; "
+            f"run: pip install '{DISTRIBUTION}[{extra}]'"
         )
         self.extra = extra
         self.package = package

@@ -14,7 +14,6 @@ class Breeder:
 
     method = "breeder"
     operators = ("copy", "noise")
-    is_steady = False
     stop_reason = None
     settings = MappingProxyType({"size": 1})
 
@@ -48,6 +47,11 @@ class Breeder:
     @property
     def origins(self) -> tuple[int, NDArray[np.uint64], NDArray[np.uint8]]:
         return self._first_id, self._parents.astype(np.uint64), self._operators
+
+    @property
+    def told(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]]:
+        first_id, parents, operators = self.origins
+        return np.arange(first_id, first_id + self.size, dtype=np.uint64), parents, operators
 
     def tell(self, batch: Any, scores: Any, **_: Any) -> None:
         values = np.asarray(scores, dtype=np.float64).reshape(len(batch), -1)[:, 0]

@@ -389,6 +389,9 @@ def test_misuse_of_the_search_is_refused() -> None:
         {"selection": "luck"},
         {"selection": "map_elites"},
         {"selection": "map_elites", "cells": [3], "ranges": [(1.0, 1.0)]},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"seed": 0.5},
     ]
     for settings in wrong:
         with pytest.raises(ConfigError):

@@ -3,9 +3,14 @@
 import gc
 import os
 import pickle
+import signal
 import stat
+import struct
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,13 +18,37 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chimera.errors import BatchError, ConfigError, OrderError, StateError, StorageError
+from chimera.errors import (
+    BatchError,
+    ConfigError,
+    MissingFileError,
+    OrderError,
+    StateError,
+    StorageError,
+)
 from chimera.evolution import (
+    CMAES,
+    CVT,
+    DE,
+    LMMAES,
+    NSGA2,
+    NSGA3,
+    PSO,
+    SMSEMOA,
+    XNES,
     Algorithm,
+    Competition,
+    Cooperation,
+    Grid,
+    GridArchive,
+    MapElites,
+    OpenAIES,
     RandomSearch,
     Space,
+    SymbolicRegressor,
     boolean,
     category,
+    hypervolume_estimate,
     integer,
     mixed,
     permutation,
@@ -138,6 +167,10 @@ def test_bad_bounds_are_named(bounds: Any, message: str) -> None:
         {"threads": -1},
         {"threads": 5000},
         {"direction": "up"},
+        {"direction": None},
+        {"direction": [["minimize"]]},
+        {"direction": ["minimize"] * 7},
+        {"batch_size": 2**63},
     ],
     ids=str,
 )
@@ -170,6 +203,19 @@ def test_tell_before_ask() -> None:
         (np.zeros(3), [1.0, 2.0, 3.0], {}),
         (np.zeros((0, 3)), [], {}),
         ({"x": np.zeros((3, 3))}, [1.0, 2.0, 3.0], {}),
+        (None, np.ma.masked_array([1.0, 2.0, 3.0], mask=[False, True, False]), {}),
+        (None, [np.ma.masked_array([1.0], mask=[True]), [2.0], [3.0]], {}),
+        (None, np.array([1.0, 2.0, 3.0j]), {}),
+        (None, np.array(["2020", "2021", "2022"], dtype="M8[Y]"), {}),
+        (None, np.array([1, 2, 3], dtype="m8[s]"), {}),
+        (None, ["1", "2", "3"], {}),
+        (None, np.array(["1", "2", "3"], dtype=object), {}),
+        (None, np.zeros(3, dtype=[("score", "f8")]), {}),
+        (None, [1.0, 2.0, 3.0], {"violations": np.array([0.0, 0.0, 1.0j])}),
+        (None, [1.0, 2.0, 3.0], {"failed": np.ma.masked_array([True] * 3, mask=True)}),
+        (np.zeros((3, 3), dtype=complex), [1.0, 2.0, 3.0], {}),
+        (np.zeros((3, 3)).astype(str), [1.0, 2.0, 3.0], {}),
+        (np.ma.masked_array(np.zeros((3, 3)), mask=True), [1.0, 2.0, 3.0], {}),
     ],
     ids=str,
 )
@@ -182,9 +228,90 @@ def test_what_does_not_fit_changes_nothing(batch: Any, scores: Any, options: Any
     assert search.dump() == before
 
 
-def test_zero_rows_cannot_be_asked() -> None:
-    with pytest.raises(BatchError, match="at least 1"):
-        RandomSearch(SPHERE).ask(0)
+def test_masking_the_asked_batch_itself_is_noticed() -> None:
+    search = RandomSearch(SPHERE)
+    batch = search.ask(3)
+    with pytest.raises(BatchError, match="batch: expected values that are all visible"):
+        search.tell(np.ma.masked_array(batch, mask=True), np.ones(3))
+    search.tell(np.ma.masked_array(batch, mask=False), np.ma.masked_array(np.ones(3), mask=False))
+    mixed_search = RandomSearch(mixed(x=real(0.0, 1.0, 2), n=integer(0, 5, 1)))
+    parts = mixed_search.ask(3)
+    parts["x"] = np.ma.masked_array(parts["x"], mask=True)
+    with pytest.raises(BatchError, match="batch: expected values that are all visible"):
+        mixed_search.tell(parts, np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[["0", "1"]] * 3, np.array([[0.0, 1.0j]] * 3), np.ma.masked_array([[0, 1]] * 3, mask=True)],
+    ids=["texts", "complex", "masked"],
+)
+def test_bounds_that_are_no_numbers_are_refused(pairs: Any) -> None:
+    columns = [pairs[0], pairs[1]]
+    calls = (lambda: RandomSearch(pairs), lambda: real(*columns), lambda: Grid((4,) * 3, pairs))
+    for call in calls:
+        with pytest.raises(ConfigError, match=r"(bounds|ranges): expected"):
+            getattr(call(), "to_layout", lambda: None)()
+
+
+@pytest.mark.parametrize("make", [CMAES, LMMAES, XNES, OpenAIES, DE, PSO])
+def test_starts_that_are_no_numbers_are_refused(make: Any) -> None:
+    masked = np.ma.masked_array([0.0, 0.0, 0.0], mask=[True, False, False])
+    for x0 in ("x", [None], [1.0, "2", 3.0], np.array([0.0, 0.0, 1.0j]), masked):
+        with pytest.raises(ConfigError, match="x0"):
+            make(SPHERE, x0=x0)
+    make(SPHERE, x0=[0.0, 0.5, 1])
+
+
+SEEDED: dict[str, Callable[[Any], Any]] = {
+    "competition": lambda seed: Competition(
+        RandomSearch(SPHERE), RandomSearch(SPHERE), play=lambda a, b: a @ b.T, seed=seed
+    ),
+    "cooperation": lambda seed: Cooperation(
+        SPHERE, lambda space, _: RandomSearch(space), blocks=3, evaluator=_sphere, seed=seed
+    ),
+    "regressor": lambda seed: SymbolicRegressor(n_generations=1, seed=seed).fit([[1.0]], [1.0]),
+    "hypervolume": lambda seed: hypervolume_estimate([[1.0, 2.0]], reference=[3.0, 3.0], seed=seed),
+    "sample": lambda seed: _archive().sample(1, seed=seed),
+}
+
+
+def _archive() -> GridArchive:
+    archive = GridArchive(1, shape=(2,), ranges=[(0.0, 1.0)])
+    archive.add([[0.0]], [0.0], [[0.0]])
+    return archive
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_seeds_beyond_64_bits_are_named(name: str) -> None:
+    for seed in (-1, 2**64, 1.5, "one"):
+        with pytest.raises(ConfigError, match="seed: expected an integer"):
+            SEEDED[name](seed)
+    SEEDED[name](2**64 - 1)
+
+
+def test_counts_are_whole_numbers() -> None:
+    with pytest.raises(ConfigError, match="shape: expected whole numbers"):
+        GridArchive(1, shape=(2.7, 4), ranges=[(0.0, 1.0)] * 2)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="n: expected an integer"):
+        _archive().sample(-1, seed=0)
+
+
+@pytest.mark.parametrize("n", [0, 1_000_001, 2**63])
+def test_populations_have_a_most(n: int) -> None:
+    for make in (NSGA2, NSGA3, SMSEMOA):
+        with pytest.raises(ConfigError, match=r"population_size: expected .*1000000"):
+            make(SPHERE, n_objectives=2, population_size=n)
+    with pytest.raises(ConfigError, match="offspring: expected 1 to 1000000"):
+        SMSEMOA(SPHERE, n_objectives=2, offspring=n)
+    with pytest.raises(ConfigError, match="batch_size: expected 1 to 1000000"):
+        RandomSearch(SPHERE, batch_size=n)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2**70, 1.5, "4"])
+def test_what_is_no_number_of_rows_cannot_be_asked(n: Any) -> None:
+    with pytest.raises(BatchError, match=r"n: expected .*at least 1"):
+        RandomSearch(SPHERE).ask(n)
 
 
 def test_a_saved_search_goes_on(tmp_path: Path) -> None:
@@ -244,6 +371,102 @@ def test_damaged_states_are_refused() -> None:
     state[len(state) // 2] ^= 1
     with pytest.raises(StateError, match="damaged"):
         Algorithm.load(bytes(state))
+
+
+def test_files_that_are_not_there_can_be_caught_as_either(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="expected to read a saved search, found no file"):
+        Algorithm.load(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        Algorithm.load(tmp_path / "none")
+    with pytest.raises(StorageError, match="expected to read a saved search"):
+        Algorithm.load(tmp_path)
+    with pytest.raises(ConfigError, match="threads"):
+        Algorithm.load(RandomSearch(SPHERE).save(), threads=-1)
+
+
+def test_what_no_search_wrote_is_refused_behind_a_right_checksum() -> None:
+    """Lower above upper: no call can make it."""
+    state = RandomSearch([(-7.25, 9.5)]).save()
+    body = state[16:].replace(struct.pack("<d", -7.25), struct.pack("<d", 70.25))
+    checksum = 0xCBF29CE484222325  # FNV-1a
+    for byte in body:
+        checksum = (checksum ^ byte) * 0x100000001B3 % 2**64
+    with pytest.raises(StateError, match="cannot be read"):
+        Algorithm.load(state[:8] + struct.pack("<Q", checksum) + body)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers as POSIX has them")
+def test_long_constructions_let_threads_run_and_can_be_interrupted() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt  # as Ctrl-C does
+
+    seen: set[int] = set()
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            seen.add(int(100 * time.monotonic()))
+
+    cells = CVT(20_000, [(0.0, 1.0)] * 10, n_samples=500_000, n_iterations=1000)
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+        with pytest.raises(KeyboardInterrupt):
+            MapElites(SPHERE, cells=cells)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+        is_over.set()
+        thread.join()
+    assert len(seen) > 5  # else it waited for the construction to end
+
+
+HUNGRY = """
+import resource
+import numpy as np
+from chimera.errors import CapacityError
+from chimera.evolution import (
+    CMAES, GA, NSGA2, XNES, CVTArchive, Grid, MapElites, RandomSearch, nearest_neighbours,
+)
+
+pair = [(0.0, 1.0)] * 2
+points = np.zeros((20_000, 3))
+calls = {
+    "batch": lambda: RandomSearch(pair).ask(2**27),
+    "covariance=": lambda: CMAES([(-1.0, 1.0)] * 100_000).ask(),
+    "covariance:": lambda: XNES([(-1.0, 1.0)] * 100_000).ask(),
+    "batch:": lambda: GA(pair, population_size=2**27).ask(),
+    "batch: ": lambda: NSGA2(pair * 1000, n_objectives=2, population_size=1_000_000).ask(),
+    "cells": lambda: MapElites(pair, cells=Grid((2**14, 2**13), pair)),
+    "neighbours": lambda: nearest_neighbours(points, points, k=20_000),
+    "samples": lambda: CVTArchive(2, n_cells=2, ranges=pair, n_samples=2**28),
+}
+search = RandomSearch(pair)
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+for name, call in calls.items():
+    try:
+        call()
+    except CapacityError as error:
+        assert isinstance(error, MemoryError), error
+        assert str(error).startswith(name), error
+        assert "expected room for" in str(error) and "bytes" in str(error), error
+    else:
+        raise AssertionError(name)
+try:
+    search.ask(2**28)
+except CapacityError:
+    print(search.ask(3).shape, search.ask(2**20).shape)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space as Linux has them")
+def test_asking_for_more_memory_than_there_is_keeps_the_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HUNGRY], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "(3, 2) (1048576, 2)\n", done.stderr
 
 
 def test_spaces_compare_by_content() -> None:

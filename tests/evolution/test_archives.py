@@ -56,6 +56,7 @@ class _Reference:
             best = max(chosen, key=lambda row: (scores[row], -row))
             threshold = float(scores[best])
             if self.threshold_min is not None and self.learning_rate < 1:
+                # At 1 the threshold is the best objective, as in the sequential rule of the paper.
                 ratio = (1 - self.learning_rate) ** len(chosen)
                 old = before[cell][2] if cell in before else self.threshold_min
                 threshold = ratio * old + float(scores[chosen].mean()) * (1 - ratio)
@@ -229,7 +230,7 @@ def test_retrieve_and_sample() -> None:
         ({"threshold_min": np.nan}, "finite"),
         ({"dtype": "int64"}, "dtype"),
         ({"dtype": "foo"}, "dtype"),
-        ({"shape": (5.5, 5)}, "shape: expected numbers of cells"),
+        ({"shape": (5.5, 5)}, "shape: expected whole numbers of cells"),
         ({"outside": "ignore"}, "outside"),
         ({"direction": "up"}, "direction"),
     ],

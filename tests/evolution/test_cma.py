@@ -62,6 +62,34 @@ def test_rows_stay_inside_and_an_optimum_on_a_bound_is_found() -> None:
     assert search.best_score == pytest.approx(1.25, abs=1e-9)
 
 
+@pytest.mark.parametrize(("n", "n_rows"), [(1, 50), (2, 100), (2, 400), (3, 200), (5, 512)])
+@pytest.mark.parametrize("covariance", ["full", "separable"])
+def test_many_rows_of_few_genes_stay_finite(n: int, n_rows: int, covariance: Any) -> None:
+    search = CMAES([(-5.0, 5.0)] * n, population_size=n_rows, covariance=covariance, seed=1)
+    for _ in range(50):
+        batch = search.ask()
+        assert np.isfinite(batch).all()
+        search.tell(batch, _sphere(batch))
+    assert search.best_score < 1e-9
+
+
+def test_an_optimum_in_a_corner_is_met_exactly() -> None:
+    search = CMAES([(-5.0, 5.0)] * 8, seed=1)
+    for _ in range(120):
+        batch = search.ask()
+        search.tell(batch, batch @ np.arange(1.0, 9.0))
+    assert np.array_equal(search.best_x, np.full(8, -5.0))
+
+
+def test_small_restarts_do_not_use_up_the_large_ones() -> None:
+    def rastrigin(x: Any) -> Any:
+        return (x**2 - 10 * np.cos(2 * np.pi * x) + 10).sum(axis=1)
+
+    for seed in range(5):
+        search = CMAES([(-5.0, 4.0)] * 5, restarts="bipop", seed=seed)
+        _solve(search, rastrigin, 1e-9, 200_000)
+
+
 def test_stops_by_itself_and_says_why() -> None:
     search = CMAES([(-5.0, 5.0)] * 3, seed=1)
     while search.stop_reason is None:
@@ -123,6 +151,7 @@ def test_the_same_bits_on_two_threads_and_after_loading() -> None:
         ({"x0": [0.0] * 9}, "x0"),
         ({"x0": [9.0] * 10}, "x0"),
         ({"population_size": 1}, "population_size"),
+        ({"population_size": 1_000_001}, "population_size"),
         ({"covariance": "round"}, "covariance"),
         ({"restarts": "often"}, "restarts"),
         ({"tol_x": -1.0}, "tol_x"),
@@ -141,3 +170,11 @@ def test_spaces_it_cannot_search() -> None:
         CMAES(FREE)
     with pytest.raises(ConfigError, match="lower < upper"):
         CMAES([(1.0, 1.0)])
+
+
+def test_the_mean_is_at_hand() -> None:
+    search = CMAES([(-5.0, 5.0)] * 3, x0=[1.0, 2.0, 3.0], seed=1)
+    assert search.mean.tolist() == pytest.approx([1.0, 2.0, 3.0])
+    _solve(search, _sphere, 1e-9, 5_000)
+    assert np.abs(search.mean).max() < 1e-3
+    assert np.array_equal(CMAES.load(search.save()).mean, search.mean)

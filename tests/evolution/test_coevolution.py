@@ -1,18 +1,34 @@
 """Competition against a moving and a remembered opponent; cooperation of blocks."""
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chimera.errors import BatchError, ConfigError
+from chimera.errors import BatchError, ConfigError, StateError, StorageError
 from chimera.evolution import (
+    CMAES,
+    DE,
+    GA,
+    NSGA2,
+    Algorithm,
+    Cascade,
     Competition,
     Cooperation,
     Evaluated,
+    GenomeDatabase,
     PerRow,
+    ProgramSearch,
     RandomSearch,
+    Stage,
+    SymbolicRegressor,
     Vectorized,
+    boolean,
+    mixed,
+    real,
 )
 
 
@@ -93,6 +109,108 @@ def test_unusable_results_are_refused() -> None:
     for settings in wrong:
         with pytest.raises(ConfigError):
             Competition(*sides(), play=play, **settings)
+
+
+SADDLE = np.array([0.3, 0.6]), np.array([0.7, 0.2])
+MAKERS: dict[str, Callable[..., Algorithm]] = {
+    "ga": lambda space, **named: GA(space, population_size=20, n_elites=0, **named),
+    "steady": lambda space, **named: GA(
+        space, population_size=20, scheme="steady_state", mutation="self_adaptive", **named
+    ),
+    "cmaes": CMAES,
+    "de": lambda space, **named: DE(space, population_size=20, **named),
+    "random": lambda space, **named: RandomSearch(space, batch_size=20, **named),
+}
+
+
+def pursuit(first: Any, second: Any) -> Any:
+    """A game in which neither side gains by leaving its point of `SADDLE`."""
+    a, b = first - SADDLE[0], second - SADDLE[1]
+    return (b**2).sum(axis=1) - (a**2).sum(axis=1) + 2.0 * (a * b).sum(axis=1)
+
+
+def pursuers(first: str, second: str, seed: int = 1, **settings: Any) -> Competition:
+    space = [(0.0, 1.0)] * 2
+    sides = MAKERS[first](space, seed=seed), MAKERS[second](space, seed=seed + 100)
+    return Competition(*sides, play=pursuit, seed=seed, **settings)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tolerance"),
+    [("ga", "ga", 0.08), ("cmaes", "cmaes", 0.03), ("ga", "cmaes", 0.08)],
+)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_contests_end_where_neither_side_gains(
+    first: str, second: str, tolerance: float, seed: int
+) -> None:
+    game = pursuers(first, second, seed)
+    for _ in range(60):
+        done = game.step()
+    for champion, point in zip(done.champions, SADDLE, strict=True):
+        assert champion == pytest.approx(point, abs=tolerance)
+    chance = pursuers("random", "random", seed)
+    for _ in range(60):
+        done = chance.step()
+    assert max(np.abs(done.champions[side] - SADDLE[side]).max() for side in (0, 1)) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("ga", "cmaes"), ("de", "random"), ("steady", "steady")]
+)
+def test_a_saved_contest_goes_on_as_if_never_interrupted(
+    first: str, second: str, tmp_path: Path
+) -> None:
+    whole = pursuers(first, second, n_opponents=5, hall_size=3)
+    for _ in range(9):
+        expected = whole.step()
+    game = pursuers(first, second, n_opponents=5, hall_size=3)
+    for _ in range(4):
+        game.step()
+    path = tmp_path / "game"
+    assert game.save(path) == path.read_bytes()
+    game = Competition.load(path, play=pursuit, threads=2)
+    for _ in range(5):
+        done = game.step()
+    assert done.generation == expected.generation == game.generation - 1
+    for side in (0, 1):
+        assert np.array_equal(done.fitness[side], expected.fitness[side])
+    assert game.save() == whole.save()
+    assert game.n_matches == whole.n_matches
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("ga", "cmaes"), ("de", "random"), ("steady", "steady")]
+)
+def test_a_contest_may_be_saved_or_fail_in_the_middle_of_a_step(first: str, second: str) -> None:
+    whole = pursuers(first, second)
+    for _ in range(6):
+        whole.step()
+    states: list[bytes] = []
+    game = pursuers(first, second)
+
+    def play(a: Any, b: Any) -> Any:
+        states.append(game.save())
+        if len(states) == 4:
+            raise KeyboardInterrupt
+        return pursuit(a, b)
+
+    game._play = play
+    for _ in range(3):
+        game.step()
+    with pytest.raises(KeyboardInterrupt):
+        game.step()
+    for unfinished in (game, Competition.load(states[-1], play=pursuit)):
+        unfinished._play = pursuit
+        for _ in range(3):
+            unfinished.step()
+        assert unfinished.save() == whole.save()
+
+
+def test_contests_are_for_single_blocks_and_objectives() -> None:
+    wrong = [RandomSearch(mixed(a=real(0, 1, 2), b=boolean(2))), NSGA2([(0.0, 1.0)] * 2)]
+    for side in wrong:
+        with pytest.raises(ConfigError, match="one block with one objective"):
+            Competition(side, RandomSearch([(0.0, 1.0)]), play=play)
 
 
 def make(space: Any, idx: int) -> RandomSearch:
@@ -180,3 +298,140 @@ def test_blocks_must_cover_every_variable_once(blocks: Any) -> None:
 def test_spaces_without_finite_bounds_are_refused() -> None:
     with pytest.raises(ConfigError, match="finite"):
         Cooperation([(0.0, np.inf)], make, blocks=1, evaluator=lambda x: x[:, 0])
+
+
+def sphere(x: Any) -> Any:
+    return ((x - 0.3) ** 2).sum(axis=1)
+
+
+def team(name: str, seed: int = 1, evaluator: Any = sphere, **settings: Any) -> Cooperation:
+    return Cooperation(
+        [(-2.0, 2.0)] * 20,
+        lambda space, idx: MAKERS[name](space, seed=idx + 10 * seed),
+        blocks=5,
+        evaluator=evaluator,
+        seed=seed,
+        **settings,
+    )
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("cmaes", 1e-7), ("de", 1e-5), ("ga", 2e-2)])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_blocks_of_real_searches_converge(name: str, tolerance: float, seed: int) -> None:
+    parts = team(name, seed)
+    for _ in range(80):
+        parts.step()
+    assert parts.n_evaluations <= 8_001
+    assert parts.best_score < tolerance
+    whole = DE([(-2.0, 2.0)] * 20, population_size=100, seed=seed)
+    while whole.n_evaluations < 8_000:
+        batch = whole.ask()
+        whole.tell(batch, sphere(batch))
+    assert whole.best_score > 0.05
+
+
+@pytest.mark.parametrize("name", ["ga", "cmaes", "de", "steady"])
+@pytest.mark.parametrize("n_random", [0, 2])
+def test_a_saved_cooperation_goes_on_as_if_never_interrupted(
+    name: str, n_random: int, tmp_path: Path
+) -> None:
+    whole = team(name, n_random=n_random)
+    for _ in range(6):
+        whole.step()
+    parts = team(name, n_random=n_random)
+    for _ in range(3):
+        parts.step()
+    path = tmp_path / "parts"
+    assert parts.save(path) == path.read_bytes()
+    parts = Cooperation.load(path, evaluator=sphere, threads=2)
+    for _ in range(3):
+        parts.step()
+    assert parts.save() == whole.save()
+    assert np.array_equal(parts.best_x, whole.best_x)
+
+
+@pytest.mark.parametrize("name", ["ga", "cmaes", "steady"])
+@pytest.mark.parametrize("call", [1, 2, 9, 11])
+def test_a_cooperation_may_be_saved_or_fail_in_the_middle_of_a_round(name: str, call: int) -> None:
+    def go(parts: Cooperation) -> bytes:
+        while parts._round < 4:
+            parts.step()
+        return parts.save()
+
+    whole = go(team(name, n_random=1))
+    states: list[bytes] = []
+
+    def failing(x: Any) -> Any:
+        states.append(parts.save())
+        if len(states) == call:
+            raise KeyboardInterrupt
+        return sphere(x)
+
+    parts = team(name, n_random=1, evaluator=failing)
+    with pytest.raises(KeyboardInterrupt):
+        go(parts)
+    for unfinished in (parts, Cooperation.load(states[call - 1], evaluator=sphere)):
+        assert go(unfinished) == whole
+
+
+def test_states_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    game, parts = pursuers("ga", "ga"), team("ga")
+    game.step()
+    state = game.save()
+    for wrong in (
+        b"",
+        b"nonsense" * 20,
+        state[:-1],
+        state[:30],
+        state + b"0",
+        state[:60] + bytes([state[60] ^ 1]) + state[61:],
+        state[:7] + b"\x02" + state[8:],
+        GA([(0.0, 1.0)]).save(),
+    ):
+        with pytest.raises(StateError):
+            Competition.load(wrong, play=pursuit)
+    with pytest.raises(StateError, match=r"use Cooperation.load"):
+        Competition.load(parts.save(), play=pursuit)
+    with pytest.raises(StorageError, match="expected to read"):
+        Cooperation.load(tmp_path / "none", evaluator=sphere)
+    body = state[48:].replace(b'"version": "', b'"version": "9')
+    length = int.from_bytes(state[40:48], "little") + 1
+    body = length.to_bytes(8, "little") + body
+    other = state[:8] + hashlib.sha256(body).digest() + body
+    with pytest.raises(StateError, match="one of version 9"):
+        Competition.load(other, play=pursuit)
+
+
+def test_searches_and_evaluators_of_blocks_follow_the_direction() -> None:
+    with pytest.raises(ConfigError, match="expected searches that maximize"):
+        team("ga", direction="maximize")
+    with pytest.raises(ConfigError, match="expected a search of 4 genes"):
+        Cooperation([(0.0, 1.0)] * 8, lambda *_: GA([(0.0, 1.0)]), blocks=2, evaluator=sphere)
+    kept = Cascade([Stage(Vectorized(sphere), keep=0.1), Stage(Vectorized(sphere))])
+    team("ga", evaluator=kept)
+    assert kept._sign == 1.0
+    Cooperation(
+        [(0.0, 1.0)] * 2,
+        lambda space, _: GA(space, direction="maximize"),
+        blocks=1,
+        evaluator=kept,
+        direction="maximize",
+    )
+    assert kept._sign == -1.0
+
+
+def test_databases_record_searches_and_refuse_games(tmp_path: Path) -> None:
+    points = [(0.0, 1.0)]
+    source = "def f(x: float) -> float:\n    return x\n"
+    source += "def e(x: float, y: float) -> float:\n    return f(x) - y\n"
+    programs = ProgramSearch(source, objective="e", evolvable=["f"], instances=points)
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        wrong: list[Any] = [pursuers("ga", "ga"), team("ga"), programs, SymbolicRegressor(), 3]
+        for one in wrong:
+            with pytest.raises(ConfigError, match="expected a search by ask and tell"):
+                database.record(one)
+        sides: list[Any] = [database.record(MAKERS["ga"]([(0.0, 1.0)] * 2)) for _ in range(2)]
+        game = Competition(sides[0], sides[1], play=pursuit)
+        for _ in range(3):
+            game.step()
+        assert [run.n_evaluations for run in database.runs()] == [60, 60]

@@ -1,13 +1,17 @@
 """The genome database: what is stored, asked, survived and refused; SQLite and PostgreSQL."""
 
+import gc
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +22,15 @@ import pytest
 from tests.evolution.breeding import Breeder, sphere
 from tests.support_postgres import PostgresServer
 
-from chimera.errors import BatchError, ConfigError, MissingExtraError, StateError, StorageError
+from chimera.errors import (
+    BatchError,
+    ConfigError,
+    ConflictError,
+    MissingExtraError,
+    OrderError,
+    StateError,
+    StorageError,
+)
 from chimera.evolution import (
     GA,
     NO_PARENT,
@@ -390,7 +402,7 @@ def test_own_rows_told_to_a_steady_search_get_their_own_identities(
     assert [(row["generation"], row["id"]) for row in rows] == [
         *((0, idx) for idx in (4, 5, 6)),
         *((1, idx) for idx in (1, 2)),
-        *((2, idx) for idx in (-2, -1)),
+        *((2, idx) for idx in (7, 8)),
     ]
 
 
@@ -409,6 +421,97 @@ def test_resuming_replaces_what_the_saved_search_has_not_told(database: GenomeDa
     assert database.individuals(search.run).equals(before)
 
 
+def test_a_steady_run_resumes_as_often_as_it_is_killed(database: GenomeDatabase) -> None:
+    search: Any = RandomSearch([(0.0, 1.0)] * 2, batch_size=3)
+    run = None
+    for _ in range(3):
+        recorder = database.record(search, run=run)
+        run = recorder.run
+        own = np.random.default_rng(search.generation).random((3, 2))
+        recorder.ask()
+        recorder.tell(own, own[:, 0])  # rows that were never asked
+        batch = recorder.ask()
+        recorder.tell(batch, batch[:, 0])
+        late = recorder.ask()  # asked before the save, told after it
+        search = Algorithm.load(search.save())
+        recorder = database.record(search, run=run)
+        recorder.tell(late, late[:, 0])
+    assert run is not None
+    ids = database.sql("SELECT id FROM individuals WHERE run = ?", [run])
+    assert len({row["id"] for row in ids}) == len(ids) == 27
+    stored = database.individuals(run)
+    assert stored.ids is not None
+    # Of each session the second generation was asked, the first was not, and the third was asked
+    # before the search was saved.
+    generations = database.sql(
+        "SELECT generation, MIN(id) AS least FROM individuals WHERE run = ? GROUP BY generation "
+        "ORDER BY generation",
+        [run],
+    )
+    assert [row["least"] for row in generations] == [3, 6, 9, 15, 18, 21, 27, 30, 33]
+    assert len(database.lineage(run, 3)) == 1
+
+
+def test_a_generation_that_contradicts_what_is_stored_blocks_nothing(
+    database: GenomeDatabase,
+) -> None:
+    first = database.record(Breeder())
+    rival = database.record(Breeder(), run=first.run)
+    breed(first, 1)
+    batch = rival.ask()
+    with pytest.raises(ConflictError, match="another process may record the same run"):
+        rival.tell(batch, sphere(batch))
+    with pytest.raises(StorageError, match=r"1 of run \d+ are missing.*between 0 and 0"):
+        rival.flush()
+    rival.flush()  # it is said once
+    breed(rival, 2)
+    assert database.progress(first.run)["generation"].tolist() == [0, 1, 2]
+    rival.finish()
+    assert rival.n_missing == 1
+
+
+def test_a_contradiction_may_be_skipped(
+    database: GenomeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = database.record(Breeder())
+    rival = database.record(Breeder(), run=first.run, on_error="skip")
+    breed(first, 1)
+    breed(rival, 3)
+    rival.finish()
+    assert "generations 0 to 0 are missing in the database (1 in all)" in caplog.text
+    assert database.progress(first.run)["generation"].tolist() == [0, 1, 2]
+
+
+def test_what_is_given_up_while_the_database_fails_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        search = database.record(Breeder())
+        breed(search, 1)
+        broken = sqlite3.connect(tmp_path / "runs.db")
+        broken.execute("ALTER TABLE generations RENAME TO away")
+        broken.commit()
+        messages = []
+        for _ in range(20):
+            batch = search.ask()
+            with pytest.raises(StorageError) as caught:
+                search.tell(batch, sphere(batch))
+            messages.append(str(caught.value))
+        assert not any("are missing" in message for message in messages[:16])
+        assert "1 generations are missing" in messages[16]
+        assert "4 generations are missing in run 1, the last ones between 1 and 4" in messages[-1]
+        assert "generations 4 to 4 are missing in the database (4 in all)" in caplog.text
+        assert search.n_missing == 4
+        broken.execute("ALTER TABLE away RENAME TO generations")
+        broken.commit()
+        broken.close()
+        with pytest.raises(StorageError, match=r"4 of run 1 are missing.*between 1 and 4"):
+            search.finish()
+        assert database.run(1).finished is not None
+        assert database.progress(1)["generation"].tolist() == [0, *range(5, 21)]
+        search.finish()
+
+
 def test_resuming_another_search_is_refused(database: GenomeDatabase) -> None:
     search = database.record(RandomSearch([(0.0, 1.0)] * 2, seed=1))
     for other, name in (
@@ -420,6 +523,28 @@ def test_resuming_another_search_is_refused(database: GenomeDatabase) -> None:
             database.record(other, run=search.run)
     with pytest.raises(StorageError, match="got 99"):
         database.record(RandomSearch([(0.0, 1.0)] * 2, seed=1), run=99)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [GA([(0.0, 1.0)] * 100, population_size=500), RandomSearch([(0.0, 1.0)] * 100, batch_size=500)],
+    ids=["generational", "steady"],
+)
+def test_recording_streams(tmp_path: Path, search: Algorithm) -> None:
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        recorder = database.record(search)
+        for generation in range(25):
+            batch = recorder.ask()
+            scores = sphere(batch)
+            if generation == 5:  # statements and pages are cached by now
+                gc.collect()
+                tracemalloc.start()
+            recorder.tell(batch, scores)
+        gc.collect()
+        held, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 0.4 * batch.nbytes  # of 20 generations
+    assert peak < 5 * batch.nbytes
 
 
 def test_interrupted_runs_say_so(database: GenomeDatabase) -> None:
@@ -610,6 +735,115 @@ def test_read_only_databases_refuse_to_record(place: str) -> None:
             database.record(Breeder())
 
 
+def test_reading_leaves_no_trace_beside_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    with GenomeDatabase(folder / "runs.db") as database:
+        breed(database.record(Breeder()), 2)
+    with GenomeDatabase(folder / "runs.db", read_only=True) as database:
+        assert len(database.individuals(1)) == 40
+        assert [path.name for path in folder.iterdir()] == ["runs.db"]
+        with GenomeDatabase(folder / "runs.db") as writer:  # seen although it came later
+            breed(writer.record(Breeder()), 1)
+            assert len(database.runs()) == 2
+        assert len(database.individuals(2)) == 20
+        with pytest.raises(StorageError, match="read_only=True"):
+            database.delete(1)
+    assert [path.name for path in folder.iterdir()] == ["runs.db"]
+
+
+SEALED = """
+import os, sys
+from chimera.evolution import GenomeDatabase
+path, other = sys.argv[1:]
+print(len(GenomeDatabase(other, read_only=True).individuals(1)))  # imports what it needs
+os.chmod(path, 0o444)
+os.chmod(os.path.dirname(path), 0o555)
+if os.getuid() == 0:  # who may write anywhere
+    os.setuid(65534)
+print(len(GenomeDatabase(path, read_only=True).individuals(1)))
+"""
+
+
+def test_a_file_on_a_read_only_disk_can_be_read(tmp_path: Path) -> None:
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        breed(database.record(Breeder()), 2)
+    sealed = Path(tempfile.mkdtemp())
+    sealed.chmod(0o755)
+    shutil.copy(tmp_path / "runs.db", sealed / "runs.db")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", SEALED, str(sealed / "runs.db"), str(tmp_path / "runs.db")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        sealed.chmod(0o755)
+        shutil.rmtree(sealed)
+    assert done.stdout == "40\n40\n", done.stderr
+
+
+def test_a_closed_database_answers_nothing(place: str) -> None:
+    database = GenomeDatabase(place)
+    search = database.record(Breeder())
+    breed(search, 1)
+    database.close()
+    database.close()
+    calls: list[Callable[[], Any]] = [
+        database.runs,
+        lambda: database.sql("SELECT 1"),
+        lambda: database.individuals(1),
+        lambda: database.record(Breeder()),
+        lambda: breed(search, 1),
+    ]
+    for call in calls:
+        with pytest.raises(OrderError, match="got a closed one"):
+            call()
+
+
+def test_numbers_that_no_database_holds_name_nothing(database: GenomeDatabase) -> None:
+    search = database.record(Breeder())
+    breed(search, 1)
+    for number in (2**70, -(2**70), -1, "one"):
+        with pytest.raises(StorageError, match="number of a stored run"):
+            database.run(number)  # type: ignore[arg-type]
+        for call in (database.lineage, database.descendants):
+            with pytest.raises(StorageError, match="identity of a stored individual"):
+                call(search.run, number)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="n: expected a whole number"):
+        database.best(search.run, 2**70)
+    with pytest.raises(StorageError):
+        database.sql("SELECT ?", ["\ud800"])
+
+
+DAMAGES = {
+    "settings": "UPDATE runs SET settings = '{'",
+    "seed": "UPDATE runs SET seed = 'many'",
+    "space": "UPDATE runs SET space = '{'",
+    "space_of_others": "UPDATE runs SET space = '[{}]'",
+    "figures": "UPDATE generations SET figures = 'none'",
+    "objectives": "UPDATE individuals SET objectives = '[1,'",
+    "descriptors": "UPDATE individuals SET descriptors = '[[]]'",
+    "genome": "UPDATE individuals SET genome = x'00'",
+    "no_genome": "UPDATE individuals SET genome = NULL",
+    "text": "UPDATE runs SET settings = CAST(x'ff' AS TEXT)",
+    "operator": "UPDATE individuals SET operator = -1",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_values_are_a_storage_error(tmp_path: Path, damage: str) -> None:
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        breed(database.record(Breeder()), 2)
+        with sqlite3.connect(tmp_path / "runs.db") as connection:
+            connection.execute(DAMAGES[damage])
+        connection.close()
+        with pytest.raises(StorageError, match=r"got (a )?damaged"):
+            (database.runs(), database.individuals(1), database.progress(1))
+
+
 @pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\1" * 9_000])
 def test_damaged_files_are_refused_and_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "runs.db"
@@ -666,7 +900,7 @@ def test_an_unreachable_server_is_named_without_its_password(tmp_path: Path) -> 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r"chimera\[postgres\]"):
+    with pytest.raises(MissingExtraError, match=r"'chimera-engine\[postgres\]'"):
         GenomeDatabase("postgresql://localhost/none")
 
 

@@ -35,9 +35,13 @@ def test_converges_to_1e_8_within_15_000_evaluations(cls: Any) -> None:
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_equal_seed_equal_bits_on_any_threads_and_after_saving(cls: Any) -> None:
-    one, two = cls(BOUNDS, seed=5), cls(BOUNDS, seed=5, threads=2)
-    for _ in range(8):
+@pytest.mark.parametrize("n_genes", [6, 900])
+def test_equal_seed_equal_bits_on_any_threads_and_after_saving(cls: Any, n_genes: int) -> None:
+    """40 rows of 900 genes are above the 2^15 genes from which work is shared out."""
+    bounds = BOUNDS[:1] * n_genes
+    settings = {} if cls is Portfolio else {"population_size": 40}
+    one, two = (cls(bounds, seed=5, threads=threads, **settings) for threads in (1, 2))
+    for _ in range(8 if n_genes < 100 else 4):
         batch = one.ask()
         assert np.array_equal(batch, two.ask())
         two = Algorithm.load(two.save())

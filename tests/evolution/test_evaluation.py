@@ -1,19 +1,16 @@
-"""Back ends under faults that happen: raising, NaN, stuck, killed, exiting, out of memory."""
+"""Back ends: what they give, and what they make of objectives that raise or answer badly."""
 
 import math
-import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.evolution.evaluating import ROWS, check_counts, square
 
-from chimera.errors import BatchError, ConfigError, EvaluationError, OrderError
+from chimera.errors import BatchError, ConfigError
 from chimera.evolution import (
     Algorithm,
     AsyncEvaluator,
@@ -27,43 +24,6 @@ from chimera.evolution import (
     Vectorized,
     optimize,
 )
-
-ROWS = np.arange(12.0)[:, None]
-
-
-def square(x: Any) -> float:
-    return float(x[0] ** 2)
-
-
-def faulty(x: Any) -> float:
-    kind = int(x[0])
-    if kind == 1:
-        os._exit(3)
-    if kind == 2:
-        time.sleep(60)
-    if kind == 3:
-        raise ValueError("three is\nbad")
-    if kind == 4:
-        return math.nan
-    if kind == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if kind == 6:
-        sys.exit("six")
-    return float(kind)
-
-
-def check_counts(evaluator: Evaluator) -> None:
-    counts = evaluator.counts
-    assert counts.n_evaluations == counts.n_rows + counts.n_retries
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123
-        return file.read().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 @pytest.fixture(params=["vectorized", "per_row", "pool", "async", "coroutine"])
@@ -132,6 +92,89 @@ def test_vectorized_marks_rows_that_are_not_finite() -> None:
     assert np.isnan(done.objectives[10:]).all()
 
 
+def test_vectorized_marks_rows_that_are_masked() -> None:
+    masked = np.ma.array(ROWS[:, 0], mask=ROWS[:, 0] == 3)
+    done = Vectorized(lambda _: masked).evaluate(ROWS)
+    assert list(done.errors) == [3]
+    assert "masked" in done.errors[3]
+    assert Vectorized(lambda _: np.ma.array(ROWS)).evaluate(ROWS).errors == {}
+
+
+class Broken:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("no array")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ([10**400] * 12, "OverflowError"),
+        (Broken(), "RuntimeError: no array"),
+        ({"objectives": Broken()}, "RuntimeError: no array"),
+        (["1.5"] * 12, "expected real numbers"),
+        (np.full(12, 1j), "complex128"),
+        (np.full(12, np.datetime64("2020-01-01")), "datetime64"),
+    ],
+)
+def test_vectorized_marks_all_rows_of_an_answer_that_is_no_numbers(
+    answer: Any, reason: str
+) -> None:
+    evaluator = Vectorized(lambda _: answer)
+    done = evaluator.evaluate(ROWS)
+    assert done.failed.all()
+    assert reason in done.errors[11]
+    check_counts(evaluator)
+
+
+def test_vectorized_without_a_time_limit_needs_no_process() -> None:
+    done = Vectorized(lambda x: x[:, 0] + os.getpid(), timeout_s=math.inf).evaluate(ROWS)
+    assert done.objectives[0, 0] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"timeout_s": 1e10}, {"timeout_s": "1"}, {"retries": 1.5}, {"n_objectives": "2"}]
+)
+def test_back_ends_refuse_settings(settings: dict[str, Any]) -> None:
+    for make in (Vectorized, PerRow, AsyncEvaluator):
+        with pytest.raises(ConfigError, match=next(iter(settings))):
+            make(square, **settings)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "1"])
+def test_back_ends_refuse_seeds(seed: Any) -> None:
+    for make in (PerRow, AsyncEvaluator, ProcessPool):
+        with pytest.raises(ConfigError, match="rng_seed: expected an integer from 0"):
+            make(square, rng_seed=seed)
+
+
+def test_per_row_hands_out_copies_for_each_attempt() -> None:
+    calls: list[float] = []
+
+    def objective(x: Any) -> float:
+        block = x["x"] if isinstance(x, dict) else x
+        calls.append(float(block[0]))
+        block += 1.0
+        if len(calls) % 2:
+            raise ValueError("again")
+        return float(block[0])
+
+    batch = ROWS[:2].copy()
+    batch.flags.writeable = False  # as `ask` gives it
+    evaluator = PerRow(objective, retries=1)
+    assert evaluator.evaluate(batch).objectives.tolist() == [[1.0], [2.0]]
+    assert evaluator.evaluate({"x": batch}).objectives.tolist() == [[1.0], [2.0]]
+    assert calls == [0.0, 0.0, 1.0, 1.0] * 2
+
+
+def test_reasons_are_cut_to_a_length() -> None:
+    from chimera.evolution.evaluation._base import REASON_CHARS_MAX
+
+    def objective(_: Any) -> float:
+        raise ValueError("x" * 10_000_000)
+
+    assert len(PerRow(objective).evaluate(ROWS[:1]).errors[0]) == REASON_CHARS_MAX
+
+
 def test_vectorized_marks_all_rows_of_an_answer_of_another_shape() -> None:
     evaluator = Vectorized(lambda _: np.zeros(3))
     done = evaluator.evaluate(ROWS)
@@ -189,7 +232,17 @@ def test_per_row_retries_and_counts() -> None:
     ("answer", "reason"),
     [
         ([1.0, 2.0], "2 objectives; expected 1"),
-        ("text", "ValueError"),
+        ("text", "expected real numbers"),
+        ("1.5", "expected real numbers"),
+        (b"1.5", "expected real numbers"),
+        (np.array(["1.5", None], dtype=object), "hold text"),
+        (1.0 + 0.0j, "complex128; expected real numbers"),
+        (np.array([1.0 + 2.0j]), "complex128; expected real numbers"),
+        (np.datetime64("2020-01-01"), "expected real numbers"),
+        (np.timedelta64(5, "s"), "expected real numbers"),
+        (np.ma.masked, "masked"),
+        (np.ma.array([1.0], mask=[True]), "masked"),
+        (10**400, "OverflowError"),
         ({"objective": 1.0}, "unknown keys objective"),
         ({"objectives": 1.0, "violations": -1.0}, "negative violation"),
         (None, "no objectives"),
@@ -200,199 +253,6 @@ def test_unusable_answers_mark_the_row(answer: Any, reason: str) -> None:
     done = PerRow(lambda _: answer).evaluate(ROWS[:2])
     assert done.failed.all()
     assert reason in done.errors[0]
-
-
-def test_pool_survives_every_fault() -> None:
-    with ProcessPool(faulty, workers=2, timeout_s=0.3, retries=1) as pool:
-        done = pool.evaluate(ROWS)
-        assert done.errors == {
-            1: "ended its worker process (exit status 3) (attempt 2)",
-            2: "took longer than timeout_s=0.3 (attempt 2)",
-            3: "ValueError: three is bad (attempt 2)",
-            4: "ValueError: returned objectives that are not finite: [nan] (attempt 2)",
-            5: "ended its worker process (signal SIGKILL) (attempt 2)",
-            6: "SystemExit: six (attempt 2)",
-        }
-        assert done.objectives[7:, 0].tolist() == ROWS[7:, 0].tolist()
-        counts = pool.counts
-        assert (counts.n_retries, counts.n_failed) == (6, 6)
-        assert (counts.n_timeouts, counts.n_crashes) == (2, 4)
-        check_counts(pool)
-        assert not pool.evaluate(ROWS[7:]).failed.any()
-
-
-def test_pool_gives_the_same_on_any_number_of_workers() -> None:
-    def noisy(x: Any, rng: np.random.Generator) -> float:
-        return float(x.sum() + rng.normal())
-
-    batch = np.random.default_rng(1).random((400, 7))
-    with ProcessPool(noisy, workers=1, rng_seed=3) as pool:
-        one = [pool.evaluate(batch).objectives for _ in range(2)]
-    with ProcessPool(noisy, workers=3, rng_seed=3, chunk_rows_max=5) as pool:
-        three = [pool.evaluate(batch).objectives for _ in range(2)]
-    here = PerRow(noisy, rng_seed=3)
-    assert np.array_equal(one, three)
-    assert np.array_equal(one, [here.evaluate(batch).objectives for _ in range(2)])
-    assert not np.array_equal(one[0], one[1])
-
-
-def test_pool_carries_mixed_blocks_and_keeps_rows_apart() -> None:
-    def objective(x: Any) -> dict[str, Any]:
-        x["rate"][0] += 100.0  # a copy: nobody else sees it
-        return {"objectives": [x["rate"][0], float(x["flag"].sum())], "violations": x["n"][0]}
-
-    batch = {
-        "rate": np.arange(3.0)[:, None],
-        "flag": np.ones((3, 2), dtype=bool),
-        "n": np.arange(3)[:, None],
-    }
-    with ProcessPool(objective, workers=2, n_objectives=2) as pool:
-        done = pool.evaluate(batch)
-    assert done.objectives.tolist() == [[100.0, 2.0], [101.0, 2.0], [102.0, 2.0]]
-    assert done.violations is not None
-    assert done.violations.tolist() == [0.0, 1.0, 2.0]
-    assert batch["rate"][0, 0] == 0.0
-
-
-def test_pool_passes_large_batches_in_slices() -> None:
-    batch = np.random.default_rng(0).random((2000, 20))
-    with ProcessPool(square, workers=2, shared_bytes_max=1 << 16) as pool:
-        done = pool.evaluate(batch)
-    assert np.array_equal(done.objectives, PerRow(square).evaluate(batch).objectives)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is kept on Linux only")
-def test_pool_limits_memory() -> None:
-    def hog(x: Any) -> float:
-        return float(np.ones(int(x[0]) << 20).sum())
-
-    with ProcessPool(hog, workers=1, memory_bytes_max=256 << 20) as pool:
-        done = pool.evaluate(np.array([[1.0], [500.0], [2.0]]))
-    assert list(done.errors) == [1]
-    assert "MemoryError" in done.errors[1]
-
-
-def test_pool_replaces_a_worker_killed_between_batches() -> None:
-    with ProcessPool(square, workers=2) as pool:
-        pool.evaluate(ROWS)
-        for pid in pool.pids:
-            os.kill(pid, signal.SIGKILL)
-        assert pool.evaluate(ROWS).objectives.tolist() == (ROWS**2).tolist()
-        assert pool.counts.n_failed == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_pool_ends_what_its_objective_started() -> None:
-    def objective(x: Any) -> float:
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        if x[0] > 0:
-            time.sleep(60)
-        return float(child.pid)
-
-    with ProcessPool(objective, workers=1) as pool:
-        pid = int(pool.evaluate(np.zeros((1, 1))).objectives[0, 0])
-        assert is_alive(pid)
-    deadline = time.monotonic() + 5
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_alive(pid)
-
-
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-@pytest.mark.timeout(60)
-def test_pool_names_objectives_that_cannot_be_sent(method: str) -> None:
-    if method not in multiprocessing.get_all_start_methods():
-        pytest.skip("not on this system")
-    with (
-        ProcessPool(lambda x: float(x[0]), workers=1, start_method=method) as pool,
-        pytest.raises(ConfigError, match="can be pickled"),
-    ):
-        pool.evaluate(ROWS)
-
-
-@pytest.mark.timeout(60)
-def test_pool_spawns() -> None:
-    with ProcessPool(math.fsum, workers=1, start_method="spawn") as pool:
-        assert pool.evaluate(ROWS).objectives.tolist() == ROWS.tolist()
-
-
-SCRIPT = """
-import os, signal, sys, time
-import numpy as np
-from chimera.evolution import ProcessPool
-
-# A job in the background of a shell inherits that Ctrl-C is ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-def objective(x):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(600)
-
-pool = ProcessPool(objective, workers=2)
-import threading
-def tell():
-    while len(pool.pids) < 2:
-        time.sleep(0.01)
-    time.sleep(0.1)
-    print(*pool.pids, flush=True)
-threading.Thread(target=tell, daemon=True).start()
-try:
-    pool.evaluate(np.zeros((4, 1)))
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.timeout(60)
-def test_no_worker_outlives_the_parent(how: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        pids = [int(word) for word in parent.stdout.readline().split()]
-        assert len(pids) == 2
-        assert all(is_alive(pid) for pid in pids)
-        parent.send_signal(how)
-        rest = parent.stdout.read()
-    assert ("interrupted" in rest) == (how == signal.SIGINT)
-    deadline = time.monotonic() + 10
-    while any(map(is_alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(map(is_alive, pids))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"workers": -1},
-        {"workers": 2000},
-        {"timeout_s": 0.0},
-        {"retries": -1},
-        {"n_objectives": 0},
-        {"start_method": "teleport"},
-        {"chunk_rows_max": 0},
-        {"shared_bytes_max": 1},
-    ],
-)
-def test_pool_refuses_settings(settings: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(settings))):
-        ProcessPool(square, **settings)
-
-
-def test_pool_gives_up_when_no_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chimera.evolution.evaluation import _crew
-
-    def broken(**_: Any) -> None:
-        os._exit(9)
-
-    monkeypatch.setattr(_crew, "work", broken)
-    with (
-        ProcessPool(square, workers=1) as pool,
-        pytest.raises(EvaluationError, match="exit status 9"),
-    ):
-        pool.evaluate(ROWS)
 
 
 SOURCE = """
@@ -468,75 +328,6 @@ def test_sandbox_refuses_entries_and_data() -> None:
         Sandboxed(SOURCE, "score", fuel=0)
 
 
-def test_async_returns_rows_in_the_order_of_submission() -> None:
-    def objective(x: Any) -> float:
-        time.sleep(0.05 if x[0] == 0 else 0.0)
-        return float(x[0])
-
-    with AsyncEvaluator(objective, workers=2, n_in_flight=6) as evaluator:
-        evaluator.submit(ROWS[:6])
-        with pytest.raises(BatchError, match="n_free"):
-            evaluator.submit(ROWS[:1])
-        with pytest.raises(OrderError, match="pending"):
-            evaluator.evaluate(ROWS)
-        got = [float(evaluator.collect()[0][0, 0]) for _ in range(6)]  # type: ignore[index]
-        assert got == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-        with pytest.raises(OrderError, match="submitted"):
-            evaluator.collect()
-
-
-def test_async_without_order_does_not_wait_for_the_slow() -> None:
-    import asyncio
-
-    gate: dict[str, asyncio.Event] = {}
-
-    async def objective(x: Any) -> float:
-        gate.setdefault("slow", asyncio.Event())
-        if x[0] == 0:
-            await gate["slow"].wait()
-        elif x[0] == 3:
-            gate["slow"].set()
-        return float(x[0])
-
-    with AsyncEvaluator(objective, workers=2, n_in_flight=4, is_ordered=False) as evaluator:
-        evaluator.submit(ROWS[:4])
-        order: list[float] = []
-        while evaluator.n_pending:
-            order += np.asarray(evaluator.collect()[0])[:, 0].tolist()
-    assert order[-1] == 0.0 or order.index(0.0) >= 2
-    assert sorted(order) == [0.0, 1.0, 2.0, 3.0]
-
-
-def test_async_survives_faults_in_processes() -> None:
-    with AsyncEvaluator(faulty, workers=2, timeout_s=0.3, retries=1) as evaluator:
-        done = evaluator.evaluate(ROWS)
-        assert sorted(done.errors) == [1, 2, 3, 4, 5, 6]
-        check_counts(evaluator)
-
-
-def test_coroutines_are_timed_and_retried() -> None:
-    import asyncio
-
-    tries: list[float] = []
-
-    async def objective(x: Any) -> float:
-        tries.append(float(x[0]))
-        if x[0] == 1:
-            await asyncio.sleep(60)
-        if x[0] == 2:
-            raise ValueError("two")
-        if x[0] == 3 and tries.count(3.0) == 1:
-            raise TimeoutError("own")
-        return float(x[0])
-
-    with AsyncEvaluator(objective, workers=4, timeout_s=0.05, retries=1) as evaluator:
-        done = evaluator.evaluate(ROWS)
-        assert done.errors == {1: "took longer than timeout_s=0.05", 2: "ValueError: two"}
-        assert evaluator.counts.n_timeouts == 2
-        assert evaluator.counts.n_retries == 3
-        check_counts(evaluator)
-
-
 def test_cascade_spends_the_expensive_stage_on_survivors_only() -> None:
     seen: list[float] = []
 
@@ -574,6 +365,26 @@ def test_cascade_can_mark_and_maximise() -> None:
     assert np.flatnonzero(~done.failed).tolist() == [9, 10, 11]
     assert done.errors[0] == "dropped by stage 0"
     assert done.violations is None
+
+
+def test_cascade_follows_the_search_that_the_loop_runs() -> None:
+    def kept(direction: Any, named: Any = None) -> Any:
+        stage = Stage(Vectorized(lambda x: x[:, 0]), keep=0.2)
+        stages = [stage, Stage(Vectorized(lambda x: x[:, 0]))]
+        inner = Cascade(stages, dropped="failed", direction=named)
+        cascade = Cascade([Stage(inner)], dropped="failed")  # told through the outer one
+        search = RandomSearch([(0.0, 1.0)], batch_size=20, seed=1, direction=direction)
+        step = next(optimize(search, cascade))
+        batch = np.asarray(step.batch)
+        return batch[~step.evaluated.failed, 0], np.sort(batch[:, 0])
+
+    low, ordered = kept("minimize")
+    assert sorted(low) == ordered[:4].tolist()
+    high, ordered = kept("maximize")
+    assert sorted(high) == ordered[-4:].tolist()
+    for direction, opposite in (("maximize", "minimize"), ("minimize", "maximize")):
+        with pytest.raises(ConfigError, match=f"expected {direction} as the search"):
+            kept(direction, opposite)
 
 
 @pytest.mark.parametrize(
@@ -622,22 +433,3 @@ def test_loop_stops_for_a_callback_and_refuses_other_things() -> None:
     assert loop.stop_reason == "callback"
     with pytest.raises(ConfigError, match="evaluator"):
         optimize(search, 3)  # type: ignore[arg-type]
-
-
-def test_steady_loop_depends_on_rows_in_flight_not_on_timing() -> None:
-    def run(workers: int, pause: float) -> tuple[list[float], float]:
-        def objective(x: Any) -> float:
-            time.sleep(pause * float(abs(x[0])))
-            return float((x**2).sum())
-
-        search = RandomSearch([(-1.0, 1.0)] * 2, seed=4)
-        with AsyncEvaluator(objective, workers=workers, n_in_flight=4) as evaluator:
-            loop = optimize(
-                search,
-                evaluator,
-                termination=lambda step: "enough" if step.n_evaluations >= 40 else None,
-            )
-            scores = [float(step.evaluated.objectives[0, 0]) for step in loop]
-        return scores, search.best_score
-
-    assert run(1, 0.0) == run(2, 0.002) == run(3, 0.001)

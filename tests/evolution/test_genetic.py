@@ -12,10 +12,13 @@ from chimera.evolution import (
     GA,
     NO_PARENT,
     Algorithm,
+    AsyncEvaluator,
+    Population,
     boolean,
     category,
     integer,
     mixed,
+    optimize,
     permutation,
     real,
 )
@@ -51,7 +54,7 @@ def test_one_max_is_solved(seed: int) -> None:
 
 
 @pytest.mark.parametrize("crossover", ["order", "pmx", "edge"])
-def test_tour_around_a_circle_is_found(crossover: str) -> None:
+def test_tour_around_a_circle_is_found(crossover: Any) -> None:
     """Twelve towns on a circle: the shortest tour within 1e-9 after 200 generations."""
     angles = np.arange(12) * 2 * np.pi / 12
     towns = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -130,8 +133,111 @@ def test_steady_state_takes_any_number_of_rows() -> None:
     assert search.best_score < 1.0
 
 
+def test_rows_in_flight_keep_identity_and_lineage_in_any_order() -> None:
+    search = GA(BOUNDS, population_size=4, scheme="steady_state", seed=1)
+    flight: list[tuple[int, Any, list[int], int]] = []
+    told: dict[int, tuple[Any, list[int], int]] = {}
+    for step in range(60):
+        batch = search.ask(1).copy()
+        first_id, parents, operators = search.lineage
+        flight.append((first_id, batch, parents[0].tolist(), int(operators[0])))
+        if step < 7:
+            continue
+        genes = flight[step % 5][1]
+        place = next(at for at, row in enumerate(flight) if np.array_equal(row[1], genes))
+        idx, genes, family, operator = flight.pop(place)
+        search.tell(genes, sphere(genes))
+        told[idx] = (genes, family, operator)
+    population = search.population
+    assert population.ids is not None
+    assert population.parents is not None
+    assert population.operators is not None
+    assert population.generations is not None
+    assert len(set(population.ids.tolist())) == 4
+    for row, idx in enumerate(population.ids.tolist()):
+        genes, family, operator = told[idx]
+        assert np.array_equal(population.x[row], genes[0])
+        assert population.parents[row].tolist() == family
+        assert population.operators[row] == operator
+        assert list(told)[population.generations[row]] == idx
+    best = min(told, key=lambda idx: float(sphere(told[idx][0])[0]))
+    found = search.best
+    assert found is not None
+    assert found[3] == best
+
+
+def test_rows_that_were_never_asked_are_known_as_told() -> None:
+    search = GA(BOUNDS, population_size=4, scheme="steady_state", seed=1)
+    search.ask(4)
+    own = np.full((1, 10), 0.25)
+    search.tell(own, sphere(own))
+    population = search.population
+    assert population.ids is not None
+    assert population.operators is not None
+    assert population.parents is not None
+    assert population.ids.tolist() == [4]
+    assert population.operator_names[population.operators[0]] == "told"
+    assert (population.parents == NO_PARENT).all()
+
+
+def test_self_adaptation_converges_without_a_barrier() -> None:
+    """Ten genes, 8 rows in flight, 8 000 evaluations: below 1e-6."""
+
+    async def objective(x: Any) -> float:
+        return float((x**2).sum())
+
+    search = GA(BOUNDS, population_size=20, scheme="steady_state", mutation="self_adaptive", seed=3)
+    with AsyncEvaluator(objective, workers=4, n_in_flight=8) as evaluator:
+        for step in optimize(search, evaluator):
+            if step.n_evaluations == 8_000:
+                break
+    assert search.best_score < 1e-6
+
+
+def test_the_population_says_where_its_rows_come_from() -> None:
+    search = GA(BOUNDS, population_size=12, n_elites=2, seed=4)
+    known: dict[int, list[int]] = {}
+    for _ in range(6):
+        batch = search.ask()
+        first_id, parents, _ = search.lineage
+        known |= {first_id + row: line.tolist() for row, line in enumerate(parents)}
+        search.tell(batch, sphere(batch))
+    population = search.population
+    assert population.operator_names == tuple(search.operators)
+    assert population.ids is not None
+    assert population.parents is not None
+    assert population.generations is not None
+    for idx, line, generation in zip(
+        population.ids, population.parents, population.generations, strict=True
+    ):
+        assert line.tolist() == known[int(idx)]
+        assert generation == idx // 12
+    assert len(Population.concat([population, population])) == 24
+
+
+def test_the_law_of_crossover_can_be_named() -> None:
+    """Without bounds children pile up on them; by default they do not."""
+
+    def on_bound(crossover: str) -> int:
+        search = GA(
+            [(0.0, 1.0)] * 20,
+            population_size=200,
+            crossover=crossover,
+            crossover_eta=2.0,
+            mutation_probability=0.0,
+            seed=1,
+        )
+        batch = search.ask()
+        search.tell(batch, sphere(batch))
+        children = search.ask()
+        return int(((children == 0.0) | (children == 1.0)).sum())
+
+    assert on_bound("sbx") == 0
+    assert on_bound("sbx_unbounded") > 50
+
+
 @pytest.mark.parametrize("selection", ["lexicase", "epsilon_lexicase"])
-def test_lexicase_selects_by_cases(selection: str) -> None:
+def test_lexicase_selects_by_cases(selection: Any) -> None:
     search = GA([(-1.0, 1.0)] * 4, population_size=40, selection=selection, seed=1)
     with pytest.raises(BatchError):
         search.tell(search.ask(), np.zeros(40))

@@ -1,6 +1,9 @@
 """Ranks, hypervolume and distances: against definitions, known volumes and small cases."""
 
+import _thread
 import itertools
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -153,6 +156,51 @@ def test_views_and_other_dtypes_are_taken() -> None:
     )
     whole = np.array([[1, 2], [2, 1], [2, 2]], dtype=np.int32)
     np.testing.assert_array_equal(indicators.pareto_ranks(whole), [0, 0, 1])
+
+
+def sphere(n: int, m: int) -> Rows:
+    points = np.abs(np.random.default_rng(n).normal(size=(n, m)))
+    return 1.0 - points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: indicators.hypervolume(sphere(400, 14), reference=np.ones(14)),
+        lambda: indicators.hypervolume_contributions(sphere(400, 14), reference=np.ones(14)),
+        lambda: indicators.hypervolume_estimate(
+            sphere(400, 14), reference=np.ones(14), n_samples=2**40
+        ),
+        lambda: indicators.pareto_ranks(sphere(300_000, 4)),
+        lambda: indicators.igd(sphere(150_000, 4), reference=sphere(150_000, 4)),
+        lambda: indicators.epsilon_indicator(sphere(150_000, 4), reference=sphere(150_000, 4)),
+    ],
+    ids=["hypervolume", "contributions", "estimate", "ranks", "distance", "epsilon"],
+)
+def test_interrupts_end_long_work(call: Callable[[], Any]) -> None:
+    # A job in the background of a shell inherits that Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("measure", [indicators.hypervolume, indicators.hypervolume_contributions])
+def test_exact_hypervolume_gives_up_at_its_limit(measure: Callable[..., Any]) -> None:
+    points, reference = sphere(60, 7), np.ones(7)
+    known = measure(points, reference=reference)
+    np.testing.assert_array_equal(measure(points, reference=reference, max_steps=2**36), known)
+    for max_steps in (1, 1_000, 30_000):
+        with pytest.raises(BatchError, match="hypervolume_estimate"):
+            measure(points, reference=reference, max_steps=max_steps)
+    for max_steps in (0, 2**63):
+        with pytest.raises(ConfigError, match="max_steps"):
+            measure(points, reference=reference, max_steps=max_steps)
 
 
 @pytest.mark.parametrize(

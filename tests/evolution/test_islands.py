@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chimera.errors import ConfigError
-from chimera.evolution import Algorithm, Islands, RandomSearch, boolean, mixed, real
+from chimera.errors import BatchError, ConfigError
+from chimera.evolution import GA, Algorithm, Islands, RandomSearch, boolean, mixed, real
 
 BOUNDS = [(-1.0, 1.0)] * 3
 
@@ -40,7 +40,7 @@ def test_one_batch_holds_all_islands_in_order() -> None:
 @pytest.mark.parametrize("topology", ["ring", "full", "star", "random", "torus", [(0, 1), (1, 2)]])
 @pytest.mark.parametrize("policy", ["best", "random"])
 def test_every_topology_is_reproducible_on_any_number_of_threads(
-    topology: Any, policy: str
+    topology: Any, policy: Any
 ) -> None:
     def make(threads: int) -> Islands:
         return Islands(
@@ -125,6 +125,41 @@ def test_migration_brings_what_an_island_cannot_find() -> None:
     assert last_scores(2) < last_scores(0)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_all_islands_learn_or_none(threads: int) -> None:
+    members = [
+        GA(BOUNDS, population_size=4, scheme="steady_state", selection="lexicase", seed=idx)
+        for idx in range(3)
+    ]
+    islands = Islands(members, threads=threads)
+    batch = islands.ask()
+    islands.tell(batch, sphere(batch), cases=batch[:, :2])
+    batch = islands.ask()
+    before = islands.save()
+    with pytest.raises(BatchError, match="2 cases a row, as before"):
+        islands.tell(batch, sphere(batch), cases=batch)
+    assert islands.save() == before
+    islands.tell(batch, sphere(batch), cases=batch[:, :2])
+
+
+def test_the_population_says_where_its_rows_come_from() -> None:
+    islands = Islands(
+        [GA(BOUNDS, population_size=8, seed=idx) for idx in range(2)], migration_every=0
+    )
+    known: dict[int, list[int]] = {}
+    for _ in range(5):
+        batch = islands.ask()
+        first_id, parents, _ = islands.lineage
+        known |= {first_id + row: line.tolist() for row, line in enumerate(parents)}
+        islands.tell(batch, sphere(batch))
+    population = islands.population
+    assert population.ids is not None
+    assert population.parents is not None
+    assert population.operator_names == tuple(islands.operators)
+    for idx, line in zip(population.ids, population.parents, strict=True):
+        assert line.tolist() == known[int(idx)]
+
+
 def test_a_saved_batch_under_way_goes_on() -> None:
     islands = Islands(member, n_islands=2, migration_every=1)
     run(islands, 3)
@@ -169,6 +204,7 @@ def test_what_does_not_fit_is_refused() -> None:
         (member, {"n_islands": 2, "topology": [(1, 1)]}, "edges"),
         (member, {"n_islands": 2, "policy": "worst"}, "policy"),
         (member, {"n_islands": 2, "n_migrants": -1}, "n_migrants"),
+        (member, {"n_islands": 2, "n_migrants": 65_537}, "at most 65536"),
     ]
     for make, settings, reason in wrong:
         with pytest.raises(ConfigError, match=reason):

@@ -155,7 +155,7 @@ def test_descriptors_outside_are_refused_and_change_nothing(which: int) -> None:
         (lambda: MapElites([(0.0, np.inf)], cells=CELLS), "finite bounds"),
         (lambda: MapElites(SPACE, cells=CELLS, batch_size=0), "batch_size"),
         (lambda: MapElites(SPACE, cells=CELLS, iso_sigma=-1.0), "iso_sigma"),
-        (lambda: MapElites(SPACE, cells=CELLS, outside="x"), "outside"),
+        (lambda: MapElites(SPACE, cells=CELLS, outside="x"), "outside"),  # type: ignore[arg-type]
         (
             lambda: MapElites(SPACE, cells=cast("Any", None)),
             "cells: expected Grid, CVT or SlidingGrid",

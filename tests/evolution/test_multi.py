@@ -1,6 +1,7 @@
 """Searches for a front: they reach known fronts, keep constraints, and repeat bit for bit."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,16 @@ from chimera.evolution import (
     HypervolumeConvergence,
     RandomSearch,
     Vectorized,
+    boolean,
     hypervolume,
     igd,
     igd_plus,
+    integer,
+    minimize,
+    mixed,
     optimize,
+    pareto_ranks,
+    permutation,
     real,
 )
 from chimera.evolution._multi import MultiObjective
@@ -171,6 +178,82 @@ def test_units_do_not_matter_to_nsga3() -> None:
     assert volumes[0] == pytest.approx(volumes[1], abs=0.03)
 
 
+VALUES = np.random.default_rng(5).integers(1, 30, (3, 12))
+
+
+def knapsack(picks: Rows) -> dict[str, Any]:
+    """Two values to maximise, as losses, and the weight above 90."""
+    first, second, weight = VALUES @ picks
+    return {"objectives": [-float(first), -float(second)], "violations": max(0.0, weight - 90.0)}
+
+
+@pytest.mark.parametrize("method", ["auto", "nsga3", "sms_emoa", "moead"])
+def test_a_knapsack_of_two_values_is_solved_whole(method: str) -> None:
+    found = minimize(knapsack, boolean(12), n_objectives=2, method=method, budget=10_000, seed=1)
+    every = np.array(list(itertools.product([0, 1], repeat=12))) @ VALUES.T
+    sound = -every[every[:, 2] <= 90.0, :2].astype(np.float64)
+    front = np.unique(sound[pareto_ranks(sound) == 0], axis=0)
+    assert len(front) > 5
+    np.testing.assert_array_equal(np.unique(found.score, axis=0), front)
+    assert found.x.dtype == np.bool_
+    assert method != "auto" or found.method == "nsga2"
+
+
+@pytest.mark.parametrize("method", ["auto", "nsga3", "sms_emoa", "moead"])
+def test_orders_between_two_wishes_are_found_whole(method: str) -> None:
+    # Inversions against 0..6 and against its reverse sum to 21: each split is on the front.
+    def inversions(order: Rows) -> list[float]:
+        n = sum(a > b for a, b in itertools.combinations(order.tolist(), 2))
+        return [float(n), 21.0 - n]
+
+    options = {"permutation_crossover": "edge", "permutation_mutation": "swap"}
+    found = minimize(
+        inversions,
+        permutation(7),
+        n_objectives=2,
+        method=method,
+        budget=10_000,
+        seed=1,
+        options=options,
+    )
+    assert {row[0] for row in found.score.tolist()} == set(range(22))
+
+
+def test_mixed_spaces_are_searched() -> None:
+    space = mixed(x=real(0.0, 1.0, 4), n=integer(0, 9, 2), on=boolean(5), order=permutation(4))
+
+    def cost(row: Mapping[str, Rows]) -> list[float]:
+        x = float(row["x"].sum())
+        disorder = abs(row["order"] - [3, 2, 1, 0]).sum()
+        rest = float(abs(row["n"] - 3).sum() + row["on"].sum() + disorder)
+        return [x + rest, 4.0 - x + rest]
+
+    found = minimize(cost, space, n_objectives=2, budget=12_000, seed=1)
+    # On the front all but x are at their best, and the costs sum to 4.
+    np.testing.assert_allclose(found.score.sum(axis=1), 4.0, atol=1e-12)
+    assert len(found.score) > 50
+    assert found.algorithm.operators == ["uniform", "crossover_mutation"]
+
+
+def test_differences_name_all_their_parents() -> None:
+    search = MOEAD(BOUNDS, n_partitions=19, variation="de", seed=1)
+    go(search, zdt1, 40)
+    ids = search.population.ids
+    search.ask()
+    assert search.lineage.parents.shape == (20, 3)
+    np.testing.assert_array_equal(search.lineage.parents[:, 0], ids)
+
+
+def test_few_directions_are_all_neighbours() -> None:
+    search = go(MOEAD(BOUNDS, n_partitions=10, seed=1), zdt1, 3_000)
+    assert len(search.population) == 11
+
+
+def test_unknown_keywords_are_refused() -> None:
+    with pytest.raises(TypeError, match="popsize"):
+        NSGA2(BOUNDS, popsize=9)  # type: ignore[call-arg]
+
+
 def test_front_of_32_bit_genes() -> None:
     space = real([0.0] * 5, [1.0] * 5, dtype="float32")
     search = go(NSGA2(space, population_size=20, seed=1), zdt1, 200)
@@ -206,8 +289,18 @@ def test_convergence_needs_a_search_for_a_front() -> None:
         lambda: NSGA3(BOUNDS, population_size=5),
         lambda: NSGA3(BOUNDS, n_partitions=0),
         lambda: SMSEMOA(BOUNDS, offspring=0),
-        lambda: MOEAD(BOUNDS, decomposition="sum"),
+        lambda: MOEAD(BOUNDS, decomposition="sum"),  # type: ignore[arg-type]
         lambda: MOEAD(BOUNDS, n_neighbours=500),
+        lambda: MOEAD(BOUNDS, n_partitions=1),
+        lambda: MOEAD(boolean(5), variation="de"),
+        lambda: NSGA2(permutation(5), permutation_crossover="sbx"),
+        lambda: NSGA2(integer(0, 5, 3), creep_step=0.0),
+        lambda: NSGA2(mixed(a=boolean(2), b=real(0.0, np.inf, 1))),
+        lambda: NSGA2(BOUNDS, n_objectives=2**63),
+        lambda: NSGA2(BOUNDS, population_size=2**63),
+        lambda: NSGA3(BOUNDS, n_partitions=2**64 - 1),
+        lambda: NSGA3(BOUNDS, n_inner_partitions=2**64 - 1),
+        lambda: SMSEMOA(BOUNDS, offspring=2**63),
         lambda: MOEAD(BOUNDS, theta=0.0),
         lambda: HypervolumeConvergence([1.0], tolerance=2.0),
         lambda: HypervolumeConvergence([1.0], n_steps=0),

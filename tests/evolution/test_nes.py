@@ -41,6 +41,14 @@ def test_reaches_its_target(search: Algorithm, f: Any, target: float, limit: int
         assert search.n_evaluations < limit, search.best_score
 
 
+def test_natural_gradients_of_many_rows() -> None:
+    search = XNES([(-5.0, 4.0)] * 2, population_size=5_000, seed=1)
+    for _ in range(40):
+        batch = search.ask()
+        search.tell(batch, _sphere(batch))
+    assert search.best_score < 1e-6
+
+
 @pytest.mark.parametrize("algorithm", CLASSES)
 def test_the_same_bits_on_two_threads_and_after_loading(algorithm: Any) -> None:
     one: Algorithm = algorithm([(-5.0, 4.0)] * 600, seed=5)
@@ -61,6 +69,7 @@ def test_the_same_bits_on_two_threads_and_after_loading(algorithm: Any) -> None:
         ({"sigma": 0}, "sigma"),
         ({"x0": [9.0] * 3}, "x0"),
         ({"population_size": 1}, "population_size"),
+        ({"population_size": 1_000_002}, "population_size"),
         ({"tol_sigma": -1.0}, "tol_sigma"),
     ],
     ids=str,

@@ -97,7 +97,7 @@ def _n_visited(behaviours: Any) -> int:
 
 # The unit disc covers about 314 of the 400 squares; uniform turns end near the middle.
 @pytest.mark.parametrize("policy", ["threshold", "random", "best"])
-def test_novelty_search_reaches_more_places_than_chance(policy: str) -> None:
+def test_novelty_search_reaches_more_places_than_chance(policy: Any) -> None:
     bounds = [(-np.pi, np.pi)] * 20
     for seed in range(3):
         search = NoveltySearch(bounds, n_descriptors=2, policy=policy, seed=seed)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,17 @@ import pytest
 from chimera.errors import ConfigError, MissingExtraError
 from chimera.evolution import (
     CVT,
+    GA,
     NO_PARENT,
     CVTArchive,
+    GenomeDatabase,
     Grid,
     GridArchive,
     MapElites,
     Population,
     SlidingBoundariesArchive,
     SlidingGrid,
+    minimize,
     plots,
     real,
 )
@@ -203,6 +207,8 @@ def test_searches_show_their_population_by_cell_or_as_points() -> None:
     search.tell(batch, -(batch**2).sum(axis=1), descriptors=batch[:, :2])
     (mesh,) = plots.archive_heatmap(search.population, cells=grid).collections
     assert (~mesh.get_array().mask).sum() == len(search.population)
+    (own,) = plots.archive_heatmap(search).collections
+    assert np.array_equal(own.get_array().filled(9.0), mesh.get_array().filled(9.0))
     (points,) = plots.archive_heatmap(search.population).collections
     assert len(points.get_offsets()) == len(search.population)
     with pytest.raises(ConfigError, match="2 descriptors"):
@@ -259,6 +265,38 @@ def test_searches_with_sliding_cells_are_points() -> None:
     assert len(points.get_offsets()) == len(search.population)
 
 
+def test_searches_and_results_are_drawn_as_they_come(tmp_path: Path) -> None:
+    def two(x: Any) -> Any:
+        return np.column_stack([x[:, 0], -x[:, 0] - x[:, 1]])
+
+    result = minimize(
+        two,
+        [(0.0, 1.0)] * 2,
+        n_objectives=2,
+        direction=["maximize", "minimize"],
+        budget=200,
+        vectorized=True,
+    )
+    expected = plots.pareto_front(
+        result.algorithm.population, directions=["maximize", "minimize"]
+    ).collections[-1]
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        for held in (result, result.algorithm, database.record(result.algorithm)):
+            shown = plots.pareto_front(held).collections[-1]
+            assert np.array_equal(shown.get_offsets(), expected.get_offsets())
+    plots.parallel_coordinates(result)
+    grid = Grid((4, 4), [(0.0, 1.0)] * 2)
+    single = minimize(lambda x: float(x.sum()), [(0.0, 1.0)] * 3, budget=200)
+    for run in (single, single.history):
+        (line,) = plots.convergence(run).lines
+        assert line.get_xdata().tolist() == single.history.n_evaluations
+        assert line.get_ydata()[-1] == single.score
+    plots.convergence({"both": [single, single]})
+    search = MapElites([(0.0, 1.0)] * 2, cells=grid, seed=1)
+    search.tell(search.ask(), search.ask()[:, 0], search.ask())
+    plots.archive_heatmap(MapElites.load(search.save()))  # without settings: points
+
+
 def test_trees_link_children_to_known_parents() -> None:
     ax = plots.lineage_tree(family())
     by_operator = [part for part in ax.collections if hasattr(part, "get_segments")]
@@ -270,6 +308,15 @@ def test_trees_link_children_to_known_parents() -> None:
     assert ring.get_offsets().tolist() == [nodes.get_offsets()[3].tolist()]
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["sbx", "noise", "best (id 21)"]
+
+
+def test_family_trees_take_the_population_of_a_search() -> None:
+    search = GA([(-1.0, 1.0)] * 4, population_size=20, n_elites=4, seed=1)
+    for _ in range(8):
+        batch = search.ask()
+        search.tell(batch, (batch**2).sum(axis=1))
+    ax = plots.lineage_tree(search.population)
+    assert len(ax.collections) >= 2
 
 
 def test_trees_refuse_what_they_cannot_draw() -> None:
@@ -326,5 +373,5 @@ def test_a_given_ax_is_drawn_into(pyplot: Any) -> None:
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(MissingExtraError, match=r"chimera\[plot\]"):
+    with pytest.raises(MissingExtraError, match=r"'chimera-engine\[plot\]'"):
         plots.convergence([1.0])

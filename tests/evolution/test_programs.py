@@ -1,5 +1,7 @@
 """Programs as genomes: the search finds, repeats itself, and goes on after saving."""
 
+from pathlib import Path
+
 import pytest
 
 from chimera.errors import ConfigError, SourceError, StateError
@@ -49,6 +51,14 @@ def test_a_saved_search_goes_on() -> None:
     state = search.save()
     expected = search.step().digest
     assert _search().restore(state).step().digest == expected
+
+
+def test_a_search_is_saved_to_a_file(tmp_path: Path) -> None:
+    search = _search()
+    search.step()
+    path = tmp_path / "search"
+    assert search.save(path) == path.read_bytes()
+    assert _search().restore(path).step().digest == search.step().digest
 
 
 def test_bad_input_is_named() -> None:

@@ -148,6 +148,36 @@ def test_a_search_finds_the_optimum_under_noise() -> None:
     assert best.low < float((best.x**2).sum()) < best.high
 
 
+def test_ranks_follow_the_search_that_the_loop_runs() -> None:
+    def draws_of(direction: Any, named: Any = None) -> tuple[Any, Any]:
+        sign = 1.0 if direction == "minimize" else -1.0
+        inner = PerRow(lambda x, rng: sign * float((x**2).sum() + 0.3 * rng.normal()), rng_seed=5)
+        racing = Resampling(inner, n_min=3, n_max=20, direction=named)
+        search = RandomSearch([(-1.0, 1.0)] * 2, batch_size=10, seed=3, direction=direction)
+        step = next(optimize(search, racing))
+        return step.evaluated, racing.best()
+
+    down, lowest = draws_of("minimize")
+    up, highest = draws_of("maximize")
+    assert np.array_equal(up.n_samples, down.n_samples)  # the race was for the same rows
+    assert np.array_equal(up.objectives, -down.objectives)
+    assert np.array_equal(highest.x, lowest.x)
+    assert highest.mean == up.objectives.max()
+    named, _ = draws_of("maximize", "maximize")
+    assert np.array_equal(named.n_samples, up.n_samples)
+    for direction, opposite in (("maximize", "minimize"), ("minimize", "maximize")):
+        with pytest.raises(ConfigError, match=f"expected {direction} as the search"):
+            draws_of(direction, opposite)
+
+
+def test_the_best_rows_of_one_direction_do_not_stay_for_the_other() -> None:
+    racing = Resampling(noisy(4))
+    racing.evaluate(MEANS)
+    racing.follow("maximize")
+    with pytest.raises(OrderError):
+        racing.best()
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -172,3 +202,21 @@ def test_best_before_any_batch_is_refused() -> None:
             call()
     with pytest.raises(ConfigError, match="back end"):
         Resampling(len)  # type: ignore[arg-type]
+
+
+def test_rows_whose_mean_is_no_number_fail() -> None:
+    draws = {0: [1e308, -1e308], 1: [1.0, 1.0]}
+    calls = {0: 0, 1: 0}
+
+    def objective(x: Any) -> float:
+        row = int(x[0])
+        calls[row] += 1
+        return draws[row][calls[row] % 2]
+
+    noisy = Resampling(PerRow(objective), n_min=2, n_max=4)
+    done = noisy.evaluate(np.array([[0.0], [1.0]]))
+    assert done.failed.tolist() == [True, False]
+    assert "not finite" in done.errors[0]
+    assert np.isnan(done.objectives[0, 0])
+    assert noisy.counts.n_failed == 1
+    assert noisy.best().mean == 1.0

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chimera._chimera.population import Columns, Expression, Trees, TreeSearch
-from chimera.errors import BatchError, ConfigError, OrderError, StateError
+from chimera.errors import BatchError, ConfigError, OrderError, StateError, StorageError
 from chimera.evolution import SymbolicClassifier, SymbolicRegressor
 
 Array = NDArray[np.float32]
@@ -269,6 +270,91 @@ def test_fitted_estimators_pickle() -> None:
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     with pytest.raises(StateError):
         Expression.from_bytes(b"nonsense")
+
+
+def _problem(kind: type[Any]) -> tuple[Any, Any]:
+    x = table(150, 3)
+    if kind is SymbolicRegressor:
+        return x, 3.0 * x[:, 0] * x[:, 1] + x[:, 2] ** 3
+    return x, np.array(["low", "middle", "high"])[np.digitize(x.sum(axis=1), [-0.5, 0.5])]
+
+
+def _make(kind: type[Any], **more: Any) -> Any:
+    return kind(population_size=40, n_generations=6, functions=("add", "mul"), seed=3, **more)
+
+
+KINDS = [SymbolicRegressor, SymbolicClassifier]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fitted_estimators_are_saved(kind: type[Any], tmp_path: Path) -> None:
+    x, y = _problem(kind)
+    path = tmp_path / "model"
+    model = _make(kind).fit(x, y)
+    assert model.save(path) == path.read_bytes()
+    again = kind.load(path)
+    assert again.get_params() == model.get_params()
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert again.expression == model.expression
+    assert again.save() == path.read_bytes()
+    fronts = [model.front_] if kind is SymbolicRegressor else model.fronts_
+    loaded = [again.front_] if kind is SymbolicRegressor else again.fronts_
+    assert [[one.to_bytes() for one in front] for front in loaded] == [
+        [one.to_bytes() for one in front] for front in fronts
+    ]
+    with pytest.raises(OrderError, match="resume"):
+        again.resume(x, y)
+    fresh = kind.load(_make(kind).save())
+    with pytest.raises(OrderError, match="call fit"):
+        fresh.predict(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [(SymbolicRegressor, n) for n in (1, 4)] + [(SymbolicClassifier, n) for n in (1, 4, 7, 14)],
+)
+def test_fits_are_saved_and_resumed_in_the_middle(kind: type[Any], call: int) -> None:
+    x, y = _problem(kind)
+    expected = _make(kind).fit(x, y).save()
+    states: list[bytes] = []
+
+    def interrupt(_: TreeSearch) -> None:
+        states.append(model.save())
+        if len(states) == call:
+            raise KeyboardInterrupt
+
+    model = _make(kind, on_generation=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y)
+    loaded = kind.load(states[-1])
+    model.set_params(on_generation=None)
+    pickled = pickle.loads(pickle.dumps(model))  # noqa: S301 -- our own bytes
+    for unfinished in (loaded, pickled, clone(loaded).fit(x, y), model):
+        if unfinished._progress is not None:
+            with pytest.raises(StateError, match="x and y"):
+                unfinished.resume(x[::-1], y)
+            unfinished.resume(x, y)
+        assert unfinished.save() == expected
+
+
+def test_states_of_other_estimators_are_refused(tmp_path: Path) -> None:
+    state = _make(SymbolicRegressor).save()
+    for wrong in (b"", state[:-1], state[:20], state[:-1] + b"!"):
+        with pytest.raises(StateError):
+            SymbolicRegressor.load(wrong)
+    with pytest.raises(StateError, match=r"use SymbolicRegressor.load"):
+        SymbolicClassifier.load(state)
+    with pytest.raises(StorageError):
+        SymbolicRegressor.load(tmp_path / "none")
+
+
+def test_labels_of_any_plain_kind_are_saved() -> None:
+    x = table(60, 2)
+    for pair in ([0, 1], [False, True], ["a", "b"], np.array(["a", "b"], dtype=object)):
+        y = np.asarray(pair)[(x[:, 0] > 0).astype(int)]
+        model = SymbolicClassifier(population_size=20, n_generations=2).fit(x, y)
+        again = SymbolicClassifier.load(model.save())
+        assert again.predict(x).tolist() == model.predict(x).tolist()
 
 
 def test_callback_sees_every_generation() -> None:

@@ -1,5 +1,7 @@
 """When loops stop."""
 
+import copy
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -8,13 +10,18 @@ import pytest
 from chimera.errors import ConfigError
 from chimera.evolution import (
     DE,
+    NSGA2,
     AnyOf,
     AsyncEvaluator,
     Budget,
+    Criterion,
+    GenomeDatabase,
+    HypervolumeConvergence,
     RandomSearch,
     Stagnation,
     Target,
     Tolerance,
+    minimize,
     optimize,
 )
 
@@ -66,6 +73,92 @@ def test_stagnation_waits_for_improvements_of_some_size() -> None:
 def test_a_criterion_may_be_used_again() -> None:
     criterion = Stagnation(200, improvement=100.0)
     assert _stop(criterion) == _stop(criterion)
+
+
+def _flat(x: Any) -> Any:
+    return np.ones(len(x))
+
+
+def _spent(criterion: Any, search: Any, objective: Any = _flat) -> int:
+    loop = optimize(search, objective, termination=criterion)
+    for step, _ in zip(loop, range(200), strict=False):
+        last = step
+    return int(last.n_evaluations)
+
+
+def test_stagnation_begins_anew_with_another_search() -> None:
+    def search(batch_size: int = 10) -> RandomSearch:
+        return RandomSearch(BOUNDS, batch_size=batch_size, seed=1)
+
+    used, expected = Stagnation(100), _spent(Stagnation(100), search())
+    assert [_spent(used, search()) for _ in range(3)] == [expected] * 3
+    # A first batch larger than all the other run's rows does not hide that the run is another.
+    assert _spent(used, search(300)) == 600
+    short = Stagnation(100)
+    optimize(search(), _flat, termination=lambda step: short(step) or "once").run()
+    assert _spent(short, search()) == expected
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy])
+def test_criteria_can_be_copied(again: Any) -> None:
+    used = Stagnation(100)
+    expected = _spent(used, RandomSearch(BOUNDS, batch_size=10, seed=1))
+    assert _spent(again(used), RandomSearch(BOUNDS, batch_size=10, seed=1)) == expected
+
+
+def _two(x: Any) -> Any:
+    return np.column_stack([x[:, 0], 1.0 - x[:, 0] + x[:, 1] ** 2])
+
+
+def _front(seed: int = 1) -> NSGA2:
+    return NSGA2([(0.0, 1.0)] * 2, population_size=20, seed=seed)
+
+
+def test_hypervolume_is_a_criterion_among_others() -> None:
+    stop = HypervolumeConvergence([2.0, 2.0], tolerance=1e-3, n_steps=5)
+    assert isinstance(stop, Criterion)
+    for limit in (stop | Budget(20_000), (lambda _: None) | stop):
+        assert optimize(_front(), _two, termination=limit).run().stop_reason == "hypervolume"
+
+
+def test_hypervolume_begins_anew_with_another_search() -> None:
+    stop = HypervolumeConvergence([2.0, 2.0], tolerance=1e-3, n_steps=5)
+    spent = [_spent(stop, _front(), _two) for _ in range(3)]
+    assert spent[0] > 100
+    assert spent == [spent[0]] * 3
+
+
+def test_hypervolume_looks_through_a_recorder(tmp_path: Path) -> None:
+    stop = HypervolumeConvergence([2.0, 2.0], tolerance=1e-3, n_steps=5)
+    plain = _spent(stop, _front(), _two)
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        assert _spent(stop, database.record(_front()), _two) == plain
+
+
+def test_hypervolume_needs_a_value_for_each_objective() -> None:
+    with pytest.raises(ConfigError, match="expected 2 values, got 3"):
+        optimize(_front(), _two, termination=HypervolumeConvergence([2.0] * 3))
+
+
+@pytest.mark.parametrize("criterion", [Stagnation(100), Target(0.5)])
+def test_several_objectives_have_no_best_score(criterion: Any) -> None:
+    calls: list[int] = []
+
+    def counted(x: Any) -> Any:
+        calls.append(len(x))
+        return _two(x)
+
+    for limit in (criterion, Budget(100) | criterion):
+        with pytest.raises(ConfigError, match=r"one objective, got 2; use HypervolumeConvergence"):
+            optimize(_front(), counted, termination=limit)
+    with pytest.raises(ConfigError, match="HypervolumeConvergence"):
+        optimize(_front(), counted, termination=criterion.__call__).run()
+    assert calls == [20]
+
+
+def test_a_target_for_several_objectives_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="HypervolumeConvergence"):
+        minimize(_two, [(0.0, 1.0)] * 2, n_objectives=2, vectorized=True, target=0.1, budget=100)
 
 
 @pytest.mark.parametrize("limits", [{"x": 1e-3}, {"score": 1e-6}, {"x": 1e-3, "score": 1e-6}])

@@ -21,7 +21,8 @@ def members(sdist: Path) -> dict[str, tarfile.TarInfo]:
 
 def test_sdist_holds_the_crates(members: dict[str, tarfile.TarInfo]) -> None:
     crates = {path.parent.name for path in (ROOT / "rust").glob("*/Cargo.toml")}
-    assert {"chimera-core", "chimera-evolution", "chimera-pages", "chimera-py", "chimera-rng"} < crates
+    names = ("core", "evolution", "pages", "py", "rng")
+    assert {f"chimera-{name}" for name in names} < crates
     for crate in crates:
         assert f"rust/{crate}/Cargo.toml" in members
         assert f"rust/{crate}/src/lib.rs" in members

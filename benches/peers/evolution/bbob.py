@@ -2,8 +2,9 @@
 
 Noiseless functions 1 to 24, targets 10^[2..-8] above the optimum, 200 evaluations a gene in 5
 dimensions and 100 in 20. Every contender gets the same start (uniform in [-4, 4]) and budget;
-restarts begin at random points of the same box. Optima come from COCO itself. With --observe a
-folder name, COCO's own logger writes the runs of `chimera auto` there for `cocopp`.
+restarts begin at random points of the same box. Optima come from COCO itself. pycma and `chimera
+cmaes, free` know no bounds, as is usual on these functions; the others stay in [-5, 5]. With
+--observe a folder name, COCO's own logger writes the runs of `chimera auto` there for `cocopp`.
 
     python benches/peers/evolution/bbob.py [--instances 1-3] [--processes 2] [--json FILE]
 """
@@ -66,6 +67,19 @@ def chimera_cmaes(f, x0, seed):
     _drive(_native("cmaes", f, settings, seed), f)
 
 
+def chimera_cmaes_free(f, x0, seed):
+    """The same without bounds; restarts begin where pycma's do."""
+    rng, size, start = np.random.default_rng(seed), None, x0
+    while True:
+        settings = {"x0": start.tolist(), "sigma": 2.0, "population_size": size}
+        box = [(-np.inf, np.inf)] * f.d
+        search = _native("cmaes", f, settings, int(rng.integers(2**31)), box)
+        while search.stop_reason is None:
+            rows = search.ask()
+            search.tell(rows, [f(x) for x in rows])
+        size, start = 2 * search.batch_size, rng.uniform(-4.0, 4.0, f.d)
+
+
 def chimera_lshade(f, x0, seed):
     """Our L-SHADE."""
     _drive(_native("lshade", f, {"x0": x0.tolist(), "budget": f.left}, seed), f)
@@ -76,8 +90,8 @@ def random_search(f, _x0, seed):
     _drive(RandomSearch([(LOW, HIGH)] * f.d, seed=seed), f)
 
 
-def _native(method, f, settings, seed):
-    box = [(LOW, HIGH)] * f.d
+def _native(method, f, settings, seed, box=None):
+    box = box or [(LOW, HIGH)] * f.d
     return Algorithm._start(method, box, settings, seed=seed, threads=1)  # noqa: SLF001
 
 
@@ -115,6 +129,7 @@ def cmaes_(f, x0, seed):
 CONTENDERS = {
     "chimera auto": chimera_auto,
     "chimera cmaes": chimera_cmaes,
+    "chimera cmaes, free": chimera_cmaes_free,
     "chimera lshade": chimera_lshade,
     "pycma": pycma,
     "cmaes": cmaes_,
@@ -184,11 +199,11 @@ def main():
         rows = {name: (shares, s) for name, at, shares, s in results if at == d}
         base = np.mean(list(rows["pycma"][0].values()))
         print(f"\nd={d}, {factor} evaluations a gene: share of 51 targets, all 24 functions")
-        print(f"{'':16}{'share':>7}{'- pycma':>9}{'seconds':>9}   by function 1..24, percent")
+        print(f"{'':20}{'share':>7}{'- pycma':>9}{'seconds':>9}   by function 1..24, percent")
         for name, (shares, seconds) in rows.items():
             share = np.mean(list(shares.values()))
             each = " ".join(f"{round(100 * value):3}" for value in shares.values())
-            print(f"{name:16}{share:7.3f}{share - base:+9.3f}{seconds:9.1f}   {each}")
+            print(f"{name:20}{share:7.3f}{share - base:+9.3f}{seconds:9.1f}   {each}")
     figures = [
         {"name": name, "d": d, "share": float(np.mean(list(s.values()))), "by_function": s}
         for name, d, s, _ in results

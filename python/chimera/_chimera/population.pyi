@@ -281,6 +281,7 @@ class Run:
 
         Raises:
             BatchError: The method cannot give that many.
+            CapacityError: They need more memory than there is.
         """
     @property
     def batch_size(self, /) -> int:
@@ -383,7 +384,7 @@ class Run:
         """
         Why the method would stop by itself, for example ``tolerance``; None while it moves.
         """
-    def tell(self, /, batch: Any, scores: Any, *, violations: Any | None = None, descriptors: Any | None = None, cases: Any | None = None, failed: Any | None = None) -> None:
+    def tell(self, /, batch: Any, scores: Any, descriptors: Any | None = None, *, violations: Any | None = None, cases: Any | None = None, failed: Any | None = None, skipped: int = 0) -> None:
         """
         Hand in scores of a batch.
 
@@ -392,10 +393,12 @@ class Run:
         Args:
             batch: What ``ask`` returned, or rows evaluated instead of it.
             scores: Objectives, ``(n,)`` or ``(n, n_objectives)`` float64.
-            violations: Total constraint violation ``(n,)``, 0 where feasible.
             descriptors: Behaviour descriptors ``(n, n_descriptors)``.
+            violations: Total constraint violation ``(n,)``, 0 where feasible.
             cases: Error per case ``(n, n_cases)``, for lexicase selection.
             failed: True where evaluation failed ``(n,)``; scores there may be NaN.
+            skipped: How many rows at the end were never evaluated, because a budget ended before
+                them. They must be marked failed, and count neither as evaluated nor as failed.
 
         Raises:
             OrderError: Nothing was asked.
@@ -567,12 +570,12 @@ def front_indicator(name: str, objectives: NDArray[float64], reference: NDArray[
     ``epsilon_additive`` or ``epsilon_multiplicative``.
     """
 
-def hypervolume(objectives: NDArray[float64], reference: NDArray[float64]) -> float:
+def hypervolume(objectives: NDArray[float64], reference: NDArray[float64], *, max_steps: SupportsIndex) -> float:
     """
     Return the hypervolume that rows dominate up to a reference point.
     """
 
-def hypervolume_contributions(objectives: NDArray[float64], reference: NDArray[float64]) -> NDArray[float64]:
+def hypervolume_contributions(objectives: NDArray[float64], reference: NDArray[float64], *, max_steps: SupportsIndex) -> NDArray[float64]:
     """
     Return the hypervolume that only this row dominates, for every row ``(n,)`` float64.
     """

@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from chimera.evolution._cma import (
         CMAES,
     )
-    from chimera.evolution._coevolution import (
+    from chimera.evolution._competition import (
         Competition,
+    )
+    from chimera.evolution._cooperation import (
         Cooperation,
     )
     from chimera.evolution._differential import (
@@ -67,8 +69,6 @@ if TYPE_CHECKING:
         MapElites,
     )
     from chimera.evolution._minimize import (
-        History,
-        Result,
         minimize,
         run,
     )
@@ -89,6 +89,10 @@ if TYPE_CHECKING:
         NoveltySearch,
         nearest_neighbours,
         novelty,
+    )
+    from chimera.evolution._outcome import (
+        History,
+        Result,
     )
     from chimera.evolution._population import (
         Population,
@@ -250,8 +254,8 @@ _HOMES = {
     "CVT": "_cells",
     "CVTArchive": "_archives",
     "Cascade": "evaluation",
-    "Competition": "_coevolution",
-    "Cooperation": "_coevolution",
+    "Competition": "_competition",
+    "Cooperation": "_cooperation",
     "Counts": "evaluation",
     "Criterion": "_termination",
     "DE": "_differential",
@@ -262,7 +266,7 @@ _HOMES = {
     "GenomeDatabase": "database",
     "Grid": "_cells",
     "GridArchive": "_archives",
-    "History": "_minimize",
+    "History": "_outcome",
     "HypervolumeConvergence": "_multi",
     "HypervolumeEstimate": "indicators",
     "Islands": "_islands",
@@ -286,7 +290,7 @@ _HOMES = {
     "ProgramSearch": "_programs",
     "RandomSearch": "_random",
     "Resampling": "evaluation",
-    "Result": "_minimize",
+    "Result": "_outcome",
     "SMSEMOA": "_multi",
     "Sandboxed": "evaluation",
     "SlidingBoundariesArchive": "_archives",

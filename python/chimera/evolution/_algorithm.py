@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,13 +19,15 @@ from numpy.typing import NDArray
 
 from chimera._chimera.population import Run
 from chimera.errors import ConfigError, StateError
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._population import Population
-from chimera.evolution._snapshot import atomic_path
+from chimera.evolution._snapshot import atomic_path, unreadable
 from chimera.evolution._space import Bounds, Space, to_space
 
 _DTYPES = {"f64": "float64", "f32": "float32", "boolean": "bool"} | dict.fromkeys(
     ("integer", "category", "permutation"), "int64"
 )
+_NO_OPERATOR = 255
 _DIRECTIONS = {"minimize": False, "maximize": True}
 
 # Where the class of each native method lives: `load` imports no more than it needs.
@@ -58,7 +59,8 @@ class Origins(NamedTuple):
     """Where the rows of the last batch come from.
 
     Attributes:
-        first_id: Identity of the first row; the others follow. Identities count asked rows.
+        first_id: Identity of the first row; the others follow. Identities count the rows asked,
+            and the rows told without having been asked.
         parents: ``(n, k)`` uint64 identities of the parents; `NO_PARENT` fills the rest. Empty for
             methods that sample from a distribution.
         operators: ``(n,)`` uint8, index into `Algorithm.operators`; may be empty.
@@ -102,12 +104,9 @@ class Algorithm(Run):
         direction: str | Sequence[str] = "minimize",
     ) -> Self:
         """Create the native run; settings that are None take the method's default."""
-        directions = [direction] if isinstance(direction, str) else list(direction)
-        unknown = [name for name in directions if name not in _DIRECTIONS]
-        if unknown:
-            raise ConfigError(f"direction: expected minimize or maximize, got {unknown[0]!r}")
-        _check_whole("seed", seed, 2**64)
-        _check_whole("threads", threads, 1025)
+        maximized = _maximized(direction)
+        ensure_whole("seed", seed, 2**64)
+        ensure_whole("threads", threads, 1025)
         given = {name: value for name, value in settings.items() if value is not None}
         try:
             text = json.dumps(given, default=_plain, allow_nan=False)
@@ -122,10 +121,13 @@ class Algorithm(Run):
             threads=threads,
         )
         run._settings = given
-        maximized = [_DIRECTIONS[name] for name in directions]
+        if len(maximized) == 1:
+            maximized *= run.n_objectives
+        if len(maximized) != run.n_objectives:
+            raise ConfigError(
+                f"direction: expected 1 or {run.n_objectives} of them, got {len(maximized)}"
+            )
         if any(maximized):
-            if len(maximized) == 1:
-                maximized *= run.n_objectives
             run.maximize(maximized)
         return run
 
@@ -138,14 +140,26 @@ class Algorithm(Run):
     def population(self) -> Population:
         """What the search holds, as views of its own memory.
 
-        Taking it costs no copy of the genomes; it stays as it is while the search goes on.
+        Taking it costs no copy of the genomes; it stays as it is while the search goes on. Where
+        the search knows it, ``parents``, ``operators`` and ``generations`` say where each row comes
+        from; rows that were told without having been asked name the operator ``told``.
         """
         holdings = self.holdings()
         kept = {
             name: holdings[name]
-            for name in ("objectives", "violations", "descriptors", "ids")
+            for name in ("objectives", "violations", "descriptors", "ids", "parents")
             if holdings[name].size
         }
+        names = tuple(self.operators)
+        if holdings["operators"].size:
+            operators = holdings["operators"]
+            is_foreign = operators == _NO_OPERATOR
+            if is_foreign.any():
+                operators[is_foreign] = len(names)
+                names = (*names, "told")
+            kept |= {"operators": operators, "operator_names": names}
+        if holdings["generations"].size:
+            kept["generations"] = holdings["generations"].astype(np.int64)
         genomes = holdings["genomes"]
         if isinstance(genomes, dict) and not genomes:
             # No row yet: arrays of none, with the names and types of the blocks.
@@ -206,8 +220,10 @@ class Algorithm(Run):
 
         Raises:
             StateError: Damaged, cut short, of another version, or of another class.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
-        state = source if isinstance(source, bytes) else Path(source).read_bytes()
+        ensure_whole("threads", threads, 1025)
+        state = source if isinstance(source, bytes) else _contents(source)
         method = Run(state=state).method
         found = class_of(method)
         if not issubclass(found, cls):
@@ -238,18 +254,28 @@ def class_of(method: str) -> type[Algorithm]:
     return Algorithm._classes.get(method, Algorithm)  # noqa: SLF001 -- its own registry
 
 
+def _contents(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise unreadable("a saved search", error, path) from error
+
+
+def _maximized(direction: Any) -> list[bool]:
+    """Return whether each objective is maximised, or all of them when it is one word."""
+    words = [direction] if isinstance(direction, str) else direction
+    try:
+        return [_DIRECTIONS[word] for word in words]
+    except (KeyError, TypeError):
+        raise ConfigError(
+            f"direction: expected minimize or maximize, or one of them an objective, got "
+            f"{direction!r}"
+        ) from None
+
+
 def _new(cls: type[Run], *args: Any, **kwargs: Any) -> Any:
     """Make an instance of a class that derives from the native one."""
     return Run.__new__(cls, *args, **kwargs)
-
-
-def _check_whole(name: str, value: Any, limit: int) -> None:
-    try:
-        if 0 <= operator.index(value) < limit:
-            return
-    except TypeError:
-        pass
-    raise ConfigError(f"{name}: expected an integer in [0, {limit}), got {value!r}")
 
 
 def _plain(value: Any) -> Any:

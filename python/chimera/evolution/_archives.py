@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera.population import Archive as _Native
 from chimera.errors import BatchError, ConfigError, StateError
-from chimera.evolution._algorithm import _check_whole, _plain
+from chimera.evolution._algorithm import _plain
 from chimera.evolution._cells import CVT, Cells, Grid, Ranges, SlidingGrid
+from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._types import Direction, Outside
 
 
 class Added(NamedTuple):
@@ -98,8 +100,8 @@ class Archive(_Native):
         ):
             if value not in allowed:
                 raise ConfigError(f"{key}: expected {' or '.join(allowed)}, got {value!r}")
-        _check_whole("n_genes", n_genes, 2**32)
-        _check_whole("threads", threads, 1025)
+        ensure_whole("n_genes", n_genes, 2**32)
+        ensure_whole("threads", threads, 1025)
         rule = {
             "direction": direction,
             "learning_rate": learning_rate,
@@ -191,7 +193,10 @@ class Archive(_Native):
 
         Raises:
             BatchError: The archive is empty.
+            ConfigError: ``n`` or ``seed`` is no whole number of at least 0.
         """
+        ensure_whole("n", n, 2**32)
+        ensure_whole("seed", seed, 2**64)
         if len(self) == 0:
             raise BatchError("sample: expected an archive with elites, got an empty one")
         rows = np.random.default_rng(seed).integers(len(self), size=n)
@@ -280,8 +285,8 @@ class GridArchive(Archive):
         ranges: Ranges,
         learning_rate: float = 1.0,
         threshold_min: float | None = None,
-        outside: str = "error",
-        direction: str = "maximize",
+        outside: Outside = "error",
+        direction: Direction = "maximize",
         dtype: str = "float64",
         threads: int = 1,
     ) -> Self:
@@ -343,8 +348,8 @@ class CVTArchive(Archive):
         seed: int = 0,
         learning_rate: float = 1.0,
         threshold_min: float | None = None,
-        outside: str = "error",
-        direction: str = "maximize",
+        outside: Outside = "error",
+        direction: Direction = "maximize",
         dtype: str = "float64",
         threads: int = 1,
     ) -> Self:
@@ -398,8 +403,8 @@ class SlidingBoundariesArchive(Archive):
         ranges: Ranges,
         remap_every: int = 100,
         buffer_size: int = 1000,
-        outside: str = "error",
-        direction: str = "maximize",
+        outside: Outside = "error",
+        direction: Direction = "maximize",
         dtype: str = "float64",
         threads: int = 1,
     ) -> Self:

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from chimera.errors import ConfigError
+from chimera.evolution._numbers import ensure_numbers
 
 Ranges: TypeAlias = Sequence[tuple[float, float]] | np.ndarray[Any, Any]
 
 
 def _bounds(ranges: Ranges) -> dict[str, list[float]]:
+    ensure_numbers("ranges", ranges)
     try:
         pairs = np.asarray(ranges, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -31,7 +33,7 @@ def _sides(shape: Sequence[int]) -> list[int]:
     try:
         sides = [operator.index(side) for side in shape]
     except TypeError as error:
-        raise ConfigError(f"shape: expected numbers of cells, got {shape!r}") from error
+        raise ConfigError(f"shape: expected whole numbers of cells, got {shape!r}") from error
     if any(side < 1 for side in sides):
         raise ConfigError(f"shape: expected at least 1 cell along each descriptor, got {shape!r}")
     return sides
@@ -95,10 +97,8 @@ class CVT:
                 **_bounds(self.ranges),
             }
         bounds = _bounds(self.ranges)
-        try:
-            centroids = np.asarray(self.centroids, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"centroids: expected numbers, got {self.centroids!r}") from error
+        ensure_numbers("centroids", self.centroids)
+        centroids = np.asarray(self.centroids, dtype=np.float64)
         if centroids.ndim != 2 or centroids.shape[1] != len(bounds["lower"]):  # noqa: PLR2004
             raise ConfigError(
                 f"centroids: expected shape (n_cells, {len(bounds['lower'])}), "

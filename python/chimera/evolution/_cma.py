@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import optional_row
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Covariance, Direction
 
 
 class CMAES(Algorithm, method="cmaes"):
@@ -17,7 +19,7 @@ class CMAES(Algorithm, method="cmaes"):
 
     Samples a normal distribution and learns its mean, step size and covariance from the ranking of
     the rows. The covariance is kept as a factor that is updated exactly, so there is no
-    decomposition to wait for. Rows are mapped into the bounds by a smooth change of variable; rows
+    decomposition to wait for. Samples outside the bounds are asked as the nearest rows inside; rows
     that are told instead of the asked ones are learned from as well (injection).
 
     Args:
@@ -25,12 +27,13 @@ class CMAES(Algorithm, method="cmaes"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between
             the bounds. Both must be given where a bound is infinite.
-        population_size: Rows of a generation; by default ``4 + floor(3 ln n)``.
+        population_size: Rows of a generation, at most 1 000 000; by default
+            ``4 + floor(3 ln n)``.
         covariance: ``full``, or ``separable`` for variances only: linear time and memory.
         active: Whether bad rows lower the variance in their direction.
         restarts: ``none``; ``ipop`` doubles the population whenever the search stops; ``bipop``
             does so in turns with small populations.
-        n_restarts_max: Restarts at most.
+        n_restarts_max: Restarts with a doubled population at most.
         tol_fun: Stop when scores of this generation and the best of recent ones range over less.
         tol_fun_hist: Stop when the best scores of recent generations range over less.
         tol_x: Stop when every standard deviation is below.
@@ -49,7 +52,7 @@ class CMAES(Algorithm, method="cmaes"):
     Source:
         Hansen, "The CMA Evolution Strategy: A Tutorial" (2016, revised 2023); Jastrebski & Arnold
         2006 (active); Ros & Hansen 2008 (separable); Auger & Hansen 2005 (IPOP); Hansen 2009
-        (BIPOP); Hansen 2011 (injection).
+        (BIPOP); Hansen 2011 (injection); Ho & Shimizu 2007 (bounds).
 
     Example:
         >>> search = CMAES([(-5.0, 5.0)] * 4, seed=1)
@@ -60,6 +63,12 @@ class CMAES(Algorithm, method="cmaes"):
         [1.5, 1.5, 1.5, 1.5]
     """
 
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of the distribution, ``(n_genes,)``: the best guess under noise."""
+        out: NDArray[np.float64] = self.population.x[0]
+        return out
+
     def __new__(
         cls,
         space: Bounds,
@@ -67,7 +76,7 @@ class CMAES(Algorithm, method="cmaes"):
         x0: ArrayLike | None = None,
         sigma: float | Sequence[float] | NDArray[np.float64] | None = None,
         population_size: int | None = None,
-        covariance: Literal["full", "separable"] = "full",
+        covariance: Covariance = "full",
         active: bool = True,
         restarts: Literal["none", "ipop", "bipop"] = "none",
         n_restarts_max: int = 9,
@@ -76,13 +85,13 @@ class CMAES(Algorithm, method="cmaes"):
         tol_x: float = 1e-11,
         tol_up: float = 1e4,
         condition_max: float = 1e14,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "covariance": covariance,

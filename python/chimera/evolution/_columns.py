@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chimera.errors import ConfigError
+from chimera.evolution._numbers import ensure_numbers
 
 __all__ = [
     "NO_PARENT",
@@ -48,6 +49,7 @@ def read_only(array: Column) -> Column:
 
 
 def _array(name: str, values: ArrayLike, dtype: DTypeLike | None) -> Column:
+    ensure_numbers(name, values)
     try:
         array = np.asarray(values, dtype=dtype)
     except (TypeError, ValueError, OverflowError) as error:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import optional_row
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Constraints, Direction
 
 
 def _start_point(x0: ArrayLike | None) -> list[float] | None:
     """Return a start as JSON holds it."""
-    if x0 is None:
-        return None
-    import numpy as np
-
-    out: list[float] = np.asarray(x0, dtype=np.float64).reshape(-1).tolist()
-    return out
+    row = optional_row("x0", x0)
+    return None if row is None else row.tolist()
 
 
 class DE(Algorithm, method="de"):
@@ -62,15 +60,15 @@ class DE(Algorithm, method="de"):
         space: Bounds,
         *,
         population_size: int | None = None,
-        strategy: str = "rand1",
+        strategy: Literal["rand1", "best1", "current_to_best1", "current_to_pbest1"] = "rand1",
         weight: float = 0.5,
         crossover_rate: float = 0.9,
         p_best: float = 0.1,
         archive_rate: float = 0.0,
-        constraints: str = "feasibility",
+        constraints: Constraints = "feasibility",
         epsilon: Mapping[str, Any] | None = None,
         x0: ArrayLike | None = None,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -129,10 +127,10 @@ class JADE(Algorithm, method="jade"):
         p_best: float = 0.05,
         learning_rate: float = 0.1,
         archive_rate: float = 1.0,
-        constraints: str = "feasibility",
+        constraints: Constraints = "feasibility",
         epsilon: Mapping[str, Any] | None = None,
         x0: ArrayLike | None = None,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -197,10 +195,10 @@ class LSHADE(Algorithm, method="lshade"):
         p_best: float = 0.11,
         history_size: int = 6,
         archive_rate: float = 2.6,
-        constraints: str = "feasibility",
+        constraints: Constraints = "feasibility",
         epsilon: Mapping[str, Any] | None = None,
         x0: ArrayLike | None = None,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 
 class GA(Algorithm, method="ga"):
@@ -28,10 +29,11 @@ class GA(Algorithm, method="ga"):
         selection_pressure: Expected children of the best row under ``rank``, in (1, 2].
         truncation_share: Share of rows that ``truncation`` leaves, in (0, 1].
         crossover_probability: Probability that a pair is crossed.
-        gene_probability: Probability that ``sbx`` crosses, or ``uniform`` swaps, a gene.
-        crossover: Of real genes: ``sbx``, ``blend``, ``arithmetic``, ``uniform``, ``n_point``,
+        gene_probability: Probability that SBX crosses, or ``uniform`` swaps, a gene.
+        crossover: Of real genes: ``sbx`` (its law knows the bounds), ``sbx_unbounded`` (it does
+            not, and children are clipped), ``blend``, ``arithmetic``, ``uniform``, ``n_point``,
             ``pcx`` or ``spx`` (the last two take three parents).
-        crossover_eta: Distribution index of ``sbx``; large keeps children near their parents.
+        crossover_eta: Distribution index of SBX; large keeps children near their parents.
         blend_alpha: How far ``blend`` reaches beyond the parents, in units of their distance.
         n_points: Cuts of ``n_point``, 1 to 16.
         mutation: Of real genes: ``polynomial``, ``gaussian`` or ``self_adaptive``.
@@ -74,32 +76,36 @@ class GA(Algorithm, method="ga"):
         space: Bounds,
         *,
         population_size: int = 100,
-        scheme: str = "generational",
-        replacement: str = "worst",
+        scheme: Literal["generational", "steady_state"] = "generational",
+        replacement: Literal["worst", "tournament"] = "worst",
         n_elites: int = 1,
-        selection: str = "tournament",
+        selection: Literal[
+            "tournament", "roulette", "rank", "truncation", "lexicase", "epsilon_lexicase"
+        ] = "tournament",
         tournament_size: int = 3,
         selection_pressure: float = 1.5,
         truncation_share: float = 0.5,
         crossover_probability: float = 0.9,
         gene_probability: float = 0.5,
-        crossover: str = "sbx",
+        crossover: Literal[
+            "sbx", "sbx_unbounded", "blend", "arithmetic", "uniform", "n_point", "pcx", "spx"
+        ] = "sbx",
         crossover_eta: float = 15.0,
         blend_alpha: float = 0.5,
         n_points: int = 2,
-        mutation: str = "polynomial",
+        mutation: Literal["polynomial", "gaussian", "self_adaptive"] = "polynomial",
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
         mutation_sigma: float = 0.1,
-        repair: str = "clip",
-        discrete_crossover: str = "uniform",
-        integer_mutation: str = "creep",
+        repair: Literal["clip", "reflect", "wrap", "resample"] = "clip",
+        discrete_crossover: Literal["uniform", "n_point"] = "uniform",
+        integer_mutation: Literal["creep", "reset"] = "creep",
         creep_step: float = 2.0,
-        permutation_crossover: str = "order",
-        permutation_mutation: str = "invert",
+        permutation_crossover: Literal["order", "pmx", "edge"] = "order",
+        permutation_mutation: Literal["invert", "swap", "insert"] = "invert",
         permutation_probability: float = 0.3,
         eliminate_duplicates: bool = False,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

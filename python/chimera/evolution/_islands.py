@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
@@ -20,7 +20,7 @@ class Islands(Algorithm, method="islands"):
     ``migration_every`` generations each island sends rows along the edges of the topology; in the
     next generation they stand in for the worst rows of the receiver's batch where they are better
     (at most half of it). To the receiving algorithm they are rows it was told: nothing is asked of
-    it. Its own evaluations of the rows replaced are lost, ``n_migrants`` of a batch at most.
+    it. Its own evaluations of the rows replaced are lost, half of a batch at most.
 
     Args:
         make: Searches that have not begun, one per island; or a function of the island's number
@@ -29,7 +29,7 @@ class Islands(Algorithm, method="islands"):
         topology: ``ring``, ``full``, ``star``, ``random`` (one sender each, drawn anew), ``torus``
             (four neighbours), or a list of edges ``(from, to)``.
         migration_every: Generations between migrations; 0 for never.
-        n_migrants: Rows that one island sends along one edge.
+        n_migrants: Rows that one island sends along one edge, at most 65 536.
         policy: ``best`` sends the best rows so far (with several objectives, rows of the batch that
             none dominates), ``random`` rows of the batch.
         seed: Seed of migration; the islands have their own.
@@ -44,7 +44,7 @@ class Islands(Algorithm, method="islands"):
 
     Example:
         >>> islands = Islands(
-        ...     lambda idx: RandomSearch([(-1.0, 1.0)] * 3, batch_size=20, seed=idx), n_islands=4
+        ...     lambda idx: DE([(-1.0, 1.0)] * 3, population_size=20, seed=idx), n_islands=4
         ... )
         >>> batch = islands.ask()
         >>> batch.shape
@@ -57,10 +57,11 @@ class Islands(Algorithm, method="islands"):
         make: Callable[[int], Algorithm] | Sequence[Algorithm],
         *,
         n_islands: int | None = None,
-        topology: str | Sequence[tuple[int, int]] = "ring",
+        topology: Literal["ring", "full", "star", "torus", "random"]
+        | Sequence[tuple[int, int]] = "ring",
         migration_every: int = 10,
         n_migrants: int = 2,
-        policy: str = "best",
+        policy: Literal["best", "random"] = "best",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

@@ -7,13 +7,16 @@ on the other. Progress bars and files are the caller's business.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeAlias
 
-from chimera.errors import ConfigError
-from chimera.evolution.evaluation._base import Evaluator
-from chimera.evolution.evaluation._result import Batch, Evaluated
+import numpy as np
+
+from chimera.errors import ConfigError, OrderError
+from chimera.evolution._termination import Criterion
+from chimera.evolution.evaluation._base import Evaluator, Follower
+from chimera.evolution.evaluation._result import Batch, Evaluated, n_rows_of, select_rows
 
 __all__ = ["Optimization", "Searches", "Step", "Termination", "optimize"]
 
@@ -84,15 +87,20 @@ class Optimization(Iterator[Step]):
         *,
         termination: Termination | None = None,
         callback: Callable[[Step], Any] | None = None,
+        budget: int | None = None,
+        first: Any = None,
     ) -> None:
         self._algorithm = algorithm
         self._evaluator = evaluator
         self._termination = termination
         self._callback = callback
+        self._n_max = None if budget is None else int(algorithm.n_evaluations) + budget
+        self._first = first
         self._start = time.perf_counter()
         self._is_steady = hasattr(evaluator, "collect") and bool(
             getattr(algorithm, "is_steady", False)
         )
+        self._has_begun = False
         self.stop_reason: str | None = None
 
     @property
@@ -112,7 +120,6 @@ class Optimization(Iterator[Step]):
         if self.stop_reason is not None:
             raise StopIteration
         batch, evaluated = self._steady() if self._is_steady else self._whole()
-        self._algorithm.tell(batch, **evaluated.arguments())
         n_next = 1 if self._is_steady else int(getattr(self._algorithm, "batch_size", 1))
         elapsed_s = time.perf_counter() - self._start
         step = Step(self._algorithm, batch, evaluated, elapsed_s, n_next)
@@ -120,6 +127,8 @@ class Optimization(Iterator[Step]):
             self.stop_reason = "callback"
         if self.stop_reason is None and self._termination is not None:
             self.stop_reason = self._termination(step)
+        if self.stop_reason is None and self._n_left() == 0:
+            self.stop_reason = "budget"
         if self.stop_reason is None:
             self.stop_reason = getattr(self._algorithm, "stop_reason", None)
         return step
@@ -134,16 +143,75 @@ class Optimization(Iterator[Step]):
             pass
         return self
 
+    def _n_left(self) -> int | None:
+        """Rows that may still be told; None without a budget."""
+        if self._n_max is None:
+            return None
+        return max(0, self._n_max - int(self._algorithm.n_evaluations))
+
+    def _ask(self, n: int | None = None) -> Batch:
+        batch: Batch = self._algorithm.ask() if n is None else self._algorithm.ask(n)
+        return batch if self._first is None else _with_first(batch, self._first)
+
     def _whole(self) -> tuple[Batch, Evaluated]:
-        batch = self._algorithm.ask()
-        return batch, self._evaluator.evaluate(batch)
+        """Evaluate and tell a batch, or as much of it as the budget allows."""
+        n_left = self._n_left()
+        n_next = int(getattr(self._algorithm, "batch_size", 1))
+        is_cut = n_left is not None and n_left < n_next
+        if is_cut and getattr(self._algorithm, "is_size_free", False):
+            batch = self._ask(n_left)
+        else:
+            batch = self._ask()
+        n = n_rows_of(batch)
+        part, n_skipped = batch, 0
+        if n_left is not None and n_left < n:
+            part, n_skipped = select_rows(batch, slice(0, n_left)), n - n_left
+        evaluated = self._evaluator.evaluate(part)
+        if n_skipped:
+            told = {name: _padded(name, rows, n) for name, rows in evaluated.arguments().items()}
+            told["failed"] = np.arange(n) >= n - n_skipped
+            told["failed"][: n - n_skipped] = evaluated.failed
+            self._algorithm.tell(batch, **told, skipped=n_skipped)
+        else:
+            self._algorithm.tell(batch, **evaluated.arguments())
+        self._first = None
+        return part, evaluated
 
     def _steady(self) -> tuple[Batch, Evaluated]:
+        """Keep rows under way, no more than the budget allows; tell the next that is done."""
         evaluator: Any = self._evaluator
-        while evaluator.n_free:
-            evaluator.submit(self._algorithm.ask(1))
+        is_noted = hasattr(evaluator, "search")  # whose rows are pending
+        is_other = evaluator.search is not self._algorithm if is_noted else not self._has_begun
+        if evaluator.n_pending and is_other:
+            raise OrderError(
+                f"optimize: expected an evaluator without pending rows of others, got "
+                f"{evaluator.n_pending}; collect them, or close the evaluator, which can be used "
+                "again"
+            )
+        self._has_begun = True
+        if is_noted:
+            evaluator.search = self._algorithm
+        n_left = self._n_left()
+        while evaluator.n_free and (n_left is None or evaluator.n_pending < n_left):
+            evaluator.submit(self._ask(1))
+            self._first = None
         batch, evaluated = evaluator.collect()
+        self._algorithm.tell(batch, **evaluated.arguments())
         return batch, evaluated
+
+
+def _with_first(batch: Batch, row: Any) -> Batch:
+    """Copy a batch with another first row."""
+    if isinstance(batch, Mapping):
+        return {name: np.concatenate([row[name][None], block[1:]]) for name, block in batch.items()}
+    return np.concatenate([row[None], batch[1:]])
+
+
+def _padded(name: str, rows: Any, n: int) -> Any:
+    """Lengthen what is told of evaluated rows to the whole batch."""
+    out = np.full((n, *rows.shape[1:]), 0.0 if name == "violations" else np.nan)
+    out[: len(rows)] = rows
+    return out
 
 
 def optimize(
@@ -152,11 +220,15 @@ def optimize(
     *,
     termination: Termination | None = None,
     callback: Callable[[Step], Any] | None = None,
+    budget: int | None = None,
+    first: Any = None,
 ) -> Optimization:
     """Return the loop of a search and an evaluator.
 
     With an `AsyncEvaluator` and a steady algorithm there is no barrier: rows are told one by one
-    while others are under way. Everything else goes batch by batch.
+    while others are under way. Those stay with the evaluator when the loop is left, for a loop of
+    the same algorithm; one of another algorithm gets an `OrderError` until they are collected or
+    the evaluator was closed. Everything else goes batch by batch.
 
     Args:
         algorithm: Anything with ``ask``, ``tell``, ``generation`` and ``n_evaluations``.
@@ -165,9 +237,14 @@ def optimize(
         termination: Called after every step; returns why to stop, or None. Without one the loop
             ends when the algorithm stops by itself or the caller leaves it.
         callback: Called after every step; a true result stops the loop.
+        budget: Rows that this loop tells at most. Its last batch is cut: the search learns of the
+            other rows as failed, and they do not count.
+        first: A row that takes the place of the first one asked, ``(n_genes,)`` or a dictionary by
+            block.
 
     Raises:
-        ConfigError: The evaluator is no such thing.
+        ConfigError: The evaluator is no such thing, or the termination cannot judge this search,
+            or evaluator and search name opposite directions.
 
     Example:
         >>> from chimera.evolution import RandomSearch, optimize
@@ -180,6 +257,8 @@ def optimize(
         >>> [step.n_evaluations for step in loop], loop.stop_reason
         ([50, 100, 150, 200], 'budget')
     """
+    if isinstance(termination, Criterion):
+        termination.check(algorithm)
     if not isinstance(evaluator, Evaluator):
         if not callable(evaluator):
             raise ConfigError(
@@ -193,4 +272,16 @@ def optimize(
             n_objectives=int(getattr(algorithm, "n_objectives", 1)),
             n_descriptors=int(getattr(algorithm, "n_descriptors", 0)),
         )
-    return Optimization(algorithm, evaluator, termination=termination, callback=callback)
+    if isinstance(evaluator, Follower):
+        maximized = getattr(algorithm, "maximized", None)
+        evaluator.follow("maximize" if maximized and maximized[0] else "minimize")
+    if budget is not None and budget < 1:
+        raise ConfigError(f"budget: expected at least 1, got {budget}")
+    return Optimization(
+        algorithm,
+        evaluator,
+        termination=termination,
+        callback=callback,
+        budget=budget,
+        first=first,
+    )

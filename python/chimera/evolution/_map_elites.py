@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -10,6 +10,7 @@ from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._cells import Cells, layout_of
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Covariance, Direction, Outside
 
 
 def _sign(direction: str) -> float:
@@ -17,11 +18,13 @@ def _sign(direction: str) -> float:
     return -1.0 if direction == "maximize" else 1.0
 
 
-def _number(name: str, value: float) -> float:
+def _number(name: str, value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: expected a number, got {value!r}") from error
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(f"{name}: expected a number, got {value!r}")
 
 
 class MapElites(Algorithm, method="map_elites"):
@@ -69,9 +72,9 @@ class MapElites(Algorithm, method="map_elites"):
         n_initial: int | None = None,
         iso_sigma: float = 0.01,
         line_sigma: float = 0.2,
-        outside: str = "error",
+        outside: Outside = "error",
         qd_offset: float = 0.0,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -138,10 +141,10 @@ class CMAME(Algorithm, method="cma_me"):
         emitter_size: int = 36,
         x0: ArrayLike | None = None,
         sigma: float = 0.05,
-        covariance: str = "full",
-        outside: str = "error",
+        covariance: Covariance = "full",
+        outside: Outside = "error",
         qd_offset: float = 0.0,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
@@ -213,10 +216,10 @@ class CMAMAE(Algorithm, method="cma_mae"):
         emitter_size: int = 36,
         x0: ArrayLike | None = None,
         sigma: float = 0.05,
-        covariance: str = "full",
-        outside: str = "error",
+        covariance: Covariance = "full",
+        outside: Outside = "error",
         qd_offset: float | None = None,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

@@ -8,120 +8,26 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from chimera.errors import ConfigError
-from chimera.evolution._algorithm import Algorithm, class_of
-from chimera.evolution._differential import _start_point
+from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._choice import Problem, choose, takes_start
 from chimera.evolution._loop import Optimization, Step, optimize
-from chimera.evolution._space import Bounds, Space, to_space
+from chimera.evolution._outcome import Failures, History, Result
+from chimera.evolution._space import Bounds, Space, to_row, to_space
 from chimera.evolution._termination import AnyOf, Budget, Target
+from chimera.evolution._types import Direction
 from chimera.evolution.evaluation import Evaluator, PerRow, ProcessPool, Vectorized
+from chimera.evolution.evaluation._result import n_rows_of
 
 __all__ = ["History", "Result", "minimize", "run"]
 
-Floats = NDArray[np.float64]
-
-_PORTFOLIO_GENES_MAX = 200
-_FULL_COVARIANCE_GENES_MAX = 1_000
-_LARGE_BUDGET_PER_GENE = 2_000
 _BUDGET_PER_GENE = 1_000
-_FEW_OBJECTIVES = 3
-_PORTFOLIO = "portfolio"
-# Native names of methods that the package calls otherwise.
-_NATIVE = {_PORTFOLIO: "auto"}
-
-
-class _Choice(NamedTuple):
-    method: str
-    settings: dict[str, Any]
-    reason: str
-
-
-@dataclass
-class History:
-    """What every step left behind, one entry a batch.
-
-    Args:
-        n_evaluations: Rows told so far.
-        best_score: Best score so far, in the caller's direction; NaN with several objectives.
-        violation: Violation of the best row so far.
-        elapsed_s: Wall clock since the call began.
-    """
-
-    n_evaluations: list[int] = field(default_factory=list)
-    best_score: list[float] = field(default_factory=list)
-    violation: list[float] = field(default_factory=list)
-    elapsed_s: list[float] = field(default_factory=list)
-
-    def add(self, step: Step) -> None:
-        """Note a step."""
-        best = step.algorithm.best
-        self.n_evaluations.append(step.n_evaluations)
-        self.best_score.append(float("nan") if best is None else float(best[1]))
-        self.violation.append(float("nan") if best is None else float(best[2]))
-        self.elapsed_s.append(step.elapsed_s)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the lists as arrays ``(n_steps,)`` by name, copied."""
-        return {name: np.asarray(values) for name, values in vars(self).items()}
-
-
-@dataclass
-class Result:
-    """What a search found.
-
-    Args:
-        x: Best row, ``(n_genes,)`` or a dictionary by block; with several objectives the rows of
-            the front, ``(k, n_genes)``. None when every row failed.
-        score: Its score, in the caller's direction; with several objectives ``(k, n_objectives)``.
-        violation: Its constraint violation, 0 where feasible; with several objectives ``(k,)``.
-        n_evaluations: Rows told in the life of the search.
-        n_failed: Rows among them whose evaluation failed.
-        stop_reason: ``budget``, ``time``, ``target``, ``stagnation``, ``callback``,
-            ``interrupted``, or what the method says.
-        method: The method that ran.
-        reason: Why it was chosen.
-        history: What every step left behind.
-        algorithm: The search, to go on: ``minimize(objective, bounds, method=result.algorithm)``.
-    """
-
-    x: Any
-    score: Any
-    violation: Any
-    n_evaluations: int
-    n_failed: int
-    stop_reason: str
-    method: str
-    reason: str
-    history: History
-    algorithm: Algorithm
-
-    @property
-    def is_feasible(self) -> bool:
-        """Whether something was found that meets the constraints."""
-        return self.x is not None and bool(np.all(np.asarray(self.violation) <= 0.0))
-
-    def __str__(self) -> str:
-        """Say what was found, how, and why it ended."""
-        if self.algorithm.n_objectives > 1:
-            found = f"{0 if self.x is None else len(self.score)} rows on the front"
-        elif self.x is None:
-            found = "nothing: every row failed"
-        else:
-            found = f"score {self.score:.10g}"
-            if self.violation > 0:
-                found += f", violation {self.violation:.3g}: not feasible"
-        failed = f", {self.n_failed} failed" if self.n_failed else ""
-        return (
-            f"{found}\n"
-            f"  after {self.n_evaluations} evaluations{failed}; stopped by {self.stop_reason}\n"
-            f"  method {self.method}: {self.reason}"
-        )
 
 
 def _total(values: Any, n: int | None) -> Any:
@@ -146,9 +52,9 @@ class _Objective:
 
     def __call__(self, x: Any) -> Any:
         answer = self.function(x)
-        n = _n_rows(x) if self.vectorized else None
+        n = n_rows_of(x) if self.vectorized else None
         violation = None
-        if isinstance(answer, tuple) and self.n_objectives == 1 and len(answer) == 2:  # noqa: PLR2004
+        if self._has_violations(answer, n):
             answer, violation = answer[0], _total(answer[1], n)
         for constraint in self.constraints:
             more = _total(constraint(x), n)
@@ -159,69 +65,30 @@ class _Objective:
             return {**answer, "violations": violation + answer.get("violations", 0.0)}
         return {"objectives": answer, "violations": violation}
 
-
-def _n_rows(batch: Any) -> int:
-    return len(next(iter(batch.values())) if isinstance(batch, Mapping) else batch)
-
-
-def _choose(  # noqa: PLR0911 -- one return a rule, in the order in which they are read
-    space: Space,
-    n_objectives: int,
-    budget: int | None,
-    *,
-    is_constrained: bool,
-    has_start: bool,
-) -> _Choice:
-    """Choose a method by rules, and say which rule."""
-    n = space.n_genes
-    block = space.blocks[0]
-    if n_objectives > _FEW_OBJECTIVES:
-        return _Choice("nsga3", {}, f"{n_objectives} objectives, more than {_FEW_OBJECTIVES}")
-    if n_objectives > 1:
-        return _Choice("nsga2", {}, f"{n_objectives} objectives")
-    kinds = sorted({one.kind for one in space.blocks})
-    if len(space.blocks) > 1 or kinds != ["f64"]:
-        return _Choice("ga", {}, f"genes of kind {', '.join(kinds)} need operators of their own")
-    is_bounded = np.isfinite([block.lower, block.upper]).all()
-    if not is_bounded:
-        settings: dict[str, Any] = {"restarts": "bipop"}
-        start = "x0"
-        if not has_start:
-            low, high = np.array(block.lower), np.array(block.upper)
-            settings["x0"] = np.clip(np.zeros(n), low, high).tolist()
-            start = "the point nearest to 0"
-        settings["sigma"] = 1.0
-        return _Choice("cmaes", settings, f"infinite bounds; starts at {start} with sigma 1")
-    if n > _FULL_COVARIANCE_GENES_MAX:
-        reason = f"{n} genes, too many for a full covariance"
-        return _Choice("cmaes", {"covariance": "separable"}, reason)
-    if n > _PORTFOLIO_GENES_MAX:
-        return _Choice("cmaes", {}, f"{n} genes, too many for differences along each")
-    if budget is not None and budget >= _LARGE_BUDGET_PER_GENE * n:
-        settings = {"budget": budget}
-        reason = f"{n} genes and a budget of {budget // n} evaluations a gene"
-        if is_constrained:
-            settings["constraints"] = "epsilon"
-            reason += ", under constraints"
-        return _Choice("lshade", settings, reason)
-    what = "under constraints" if is_constrained else "one objective"
-    return _Choice(_PORTFOLIO, {}, f"{n} bounded genes, {what}, a small budget")
+    def _has_violations(self, answer: Any, n: int | None) -> bool:
+        """Whether a pair is ``(scores, violations)``, and not two objectives."""
+        if not isinstance(answer, tuple) or len(answer) != 2:  # noqa: PLR2004
+            return False
+        if self.n_objectives == 1:
+            return True
+        if n is None:
+            return bool(np.size(answer[0]) == self.n_objectives)
+        return np.shape(answer[0]) == (n, self.n_objectives)
 
 
 def _start(
     kind: type[Algorithm] | str, space: Space, settings: Mapping[str, Any], **arguments: Any
 ) -> Algorithm:
-    found = class_of(kind) if isinstance(kind, str) else kind
-    if found is Algorithm:
-        return Algorithm._start(str(kind), space, settings, **arguments)  # noqa: SLF001 -- as above
+    if isinstance(kind, str):  # no class: native, or unknown and refused with all names
+        return Algorithm._start(kind, space, settings, **arguments)  # noqa: SLF001 -- one package
     try:
-        return found(space, **settings, **arguments)  # type: ignore[arg-type]
+        return kind(space, **settings, **arguments)  # type: ignore[arg-type]
     except TypeError as error:
-        raise ConfigError(f"options of {found.__name__}: {error}") from error
+        raise ConfigError(f"options of {kind.__name__}: {error}") from error
 
 
 def _evaluator(
-    objective: Any, constraints: Any, n_objectives: int, *, vectorized: bool, workers: int
+    objective: Any, constraints: Any, algorithm: Algorithm, *, vectorized: bool, workers: int
 ) -> Evaluator:
     given = () if constraints is None else constraints
     given = (given,) if callable(given) else tuple(given)
@@ -234,21 +101,51 @@ def _evaluator(
             raise ConfigError(
                 f"objective, constraints: expected callables, got {type(part).__name__}"
             )
-    whole = _Objective(objective, given, n_objectives, vectorized)
+    m, k = algorithm.n_objectives, algorithm.n_descriptors
+    whole = _Objective(objective, given, m, vectorized)
     if vectorized:
         if workers > 1:
             raise ConfigError("workers: expected 1 with vectorized=True, got more")
-        return Vectorized(whole, n_objectives=n_objectives)
+        return Vectorized(whole, n_objectives=m, n_descriptors=k)
     if workers > 1:
-        return ProcessPool(whole, workers=workers, n_objectives=n_objectives)
-    return PerRow(whole, n_objectives=n_objectives)
+        return ProcessPool(whole, workers=workers, n_objectives=m, n_descriptors=k)
+    return PerRow(whole, n_objectives=m, n_descriptors=k)
+
+
+def _row_of(space: Space) -> str:
+    """Say what the objective is handed."""
+    parts = [f"({block.n_genes},) {block.dtype}" for block in space.blocks]
+    if len(parts) == 1:
+        return parts[0]
+    named = zip(space.blocks, parts, strict=True)
+    return "a dictionary of " + ", ".join(f"{block.name} {part}" for block, part in named)
 
 
 class _Started(NamedTuple):
     loop: Optimization
     name: str
     reason: str
+    failures: Failures
     is_own: bool
+
+    def steps(self) -> Iterator[Step]:
+        """Walk the loop; raise when the objective is broken, and close what was made here."""
+        try:
+            for step in self.loop:
+                self.failures.add(step)
+                yield step
+                self.failures.check()
+        finally:
+            if self.is_own:
+                self.loop.evaluator.close()
+
+
+class _Search(NamedTuple):
+    algorithm: Algorithm
+    name: str
+    reason: str
+    first: Any = None
+    """A row that takes the place of the first one asked; None for none."""
 
 
 def _search(
@@ -257,57 +154,45 @@ def _search(
     method: Any,
     budget: int | None,
     constraints: Any,
-    x0: ArrayLike | None,
+    x0: Any,
     n_objectives: int,
     options: Mapping[str, Any],
     **arguments: Any,
-) -> tuple[Algorithm, str, str]:
+) -> _Search:
     """Return the search, what it is called, and why it was chosen."""
     if isinstance(method, Algorithm):
         if options or x0 is not None:
             raise ConfigError("options, x0: expected none for a search that goes on")
-        return method, method.method, "a search that was begun goes on"
+        return _Search(method, method.method, "a search that was begun goes on")
     if bounds is None:
         raise ConfigError("bounds: expected a space or bounds, got None")
     space = to_space(bounds)
-    kind: type[Algorithm] | str
-    if isinstance(method, type) and issubclass(method, Algorithm):
-        kind, choice = method, _Choice(method.__name__, {}, "the caller named it")
-    else:
-        choice = _Choice(str(method), {}, "the caller named it")
-        if method == "auto":
-            is_constrained = constraints is not None
-            choice = _choose(
-                space,
-                n_objectives,
-                budget,
-                is_constrained=is_constrained,
-                has_start=x0 is not None,
-            )
-        kind = _NATIVE.get(choice.method, choice.method)
+    problem = Problem(
+        space, n_objectives, budget, constraints is not None, has_start=x0 is not None
+    )
+    kind, choice = choose(method, problem, options)
     settings = {**choice.settings, **options}
+    reason, first = choice.reason, None
     if x0 is not None:
-        settings["x0"] = _start_point(x0)
+        row = to_row(space, x0)
+        if takes_start(kind):
+            settings["x0"] = row
+        else:
+            reason, first = f"{reason}; x0 is a row of the first batch", row
     if n_objectives > 1:
         settings.setdefault("n_objectives", n_objectives)
-    return _start(kind, space, settings, **arguments), choice.method, choice.reason
+    return _Search(_start(kind, space, settings, **arguments), choice.method, reason, first)
 
 
 def _limits(
-    algorithm: Algorithm,
-    budget: int | None,
     seconds: float | None,
     target: float | None,
     termination: Callable[[Step], str | None] | None,
 ) -> AnyOf:
-    """Return all that may end the loop; a budget when the caller names nothing else."""
+    """Return all that may end the loop besides its budget."""
     limits: list[Callable[[Step], str | None]] = []
     if target is not None:
         limits.append(Target(target))
-    if budget is None and seconds is None and termination is None:
-        budget = _BUDGET_PER_GENE * algorithm.space.n_genes
-    if budget is not None:
-        limits.append(Budget(algorithm.n_evaluations + budget))
     if seconds is not None:
         limits.append(Budget(seconds=seconds))
     if termination is not None:
@@ -324,21 +209,24 @@ def _begin(
     seconds: float | None = None,
     target: float | None = None,
     termination: Callable[[Step], str | None] | None = None,
-    x0: ArrayLike | None = None,
+    x0: Any = None,
     constraints: Any = None,
     n_objectives: int = 1,
-    direction: str | Sequence[str] = "minimize",
+    direction: Direction | Sequence[Direction] = "minimize",
     vectorized: bool = False,
     workers: int = 1,
     seed: int = 0,
     threads: int = 1,
     callback: Callable[[Step], Any] | None = None,
+    may_fail: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> _Started:
     for name, value in (("budget", budget), ("n_objectives", n_objectives), ("workers", workers)):
         if value is not None and operator.index(value) < 1:
             raise ConfigError(f"{name}: expected at least 1, got {value}")
-    algorithm, name, reason = _search(
+    if budget is None and seconds is None and termination is None and bounds is not None:
+        budget = _BUDGET_PER_GENE * to_space(bounds).n_genes
+    search = _search(
         bounds,
         method=method,
         budget=budget,
@@ -350,12 +238,23 @@ def _begin(
         threads=threads,
         direction=direction,
     )
+    algorithm = search.algorithm
+    if budget is None and seconds is None and termination is None:
+        budget = _BUDGET_PER_GENE * algorithm.space.n_genes
     evaluator = _evaluator(
-        objective, constraints, algorithm.n_objectives, vectorized=vectorized, workers=workers
+        objective, constraints, algorithm, vectorized=vectorized, workers=workers
     )
-    limits = _limits(algorithm, budget, seconds, target, termination)
-    loop = optimize(algorithm, evaluator, termination=limits, callback=callback)
-    return _Started(loop, name, reason, not isinstance(objective, Evaluator))
+    loop = optimize(
+        algorithm,
+        evaluator,
+        termination=_limits(seconds, target, termination),
+        callback=callback,
+        budget=budget,
+        first=search.first,
+    )
+    is_own = not isinstance(objective, Evaluator)
+    failures = Failures(may_fail=may_fail, row=_row_of(algorithm.space), vectorized=vectorized)
+    return _Started(loop, search.name, search.reason, failures, is_own)
 
 
 def minimize(
@@ -367,15 +266,16 @@ def minimize(
     seconds: float | None = None,
     target: float | None = None,
     termination: Callable[[Step], str | None] | None = None,
-    x0: ArrayLike | None = None,
+    x0: ArrayLike | Mapping[str, ArrayLike] | None = None,
     constraints: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     n_objectives: int = 1,
-    direction: str | Sequence[str] = "minimize",
+    direction: Direction | Sequence[Direction] = "minimize",
     vectorized: bool = False,
     workers: int = 1,
     seed: int = 0,
     threads: int = 1,
     callback: Callable[[Step], Any] | None = None,
+    may_fail: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Result:
     """Search for the least objective within bounds, and say how it was done.
@@ -385,20 +285,21 @@ def minimize(
 
     Args:
         objective: Takes one row, ``(n_genes,)`` float64 (a dictionary by block for mixed spaces),
-            and returns a number, a sequence of objectives, or ``(score, violations)`` where values
-            above 0 violate. Rows where it raises or gives NaN are marked failed. Also an evaluation
-            back end.
+            and returns a number, a sequence of objectives, or ``(scores, violations)`` where values
+            above 0 violate. Rows where it raises or gives NaN are marked failed, and
+            ``result.errors`` says why. Also an evaluation back end.
         bounds: A `Space`, ``(low, high)`` pairs, or two arrays; see `Space`.
         method: ``auto`` chooses; or the name of a method (``portfolio``, ``cmaes``, ``de``,
-            ``jade``, ``lshade``, ``pso``, ``ga``, ``nsga2``, ...), a class, or a search that was
-            begun.
+            ``jade``, ``lshade``, ``pso``, ``ga``, ``nsga2``, ...) in any case, a class, or a search
+            that was begun.
         budget: Evaluations at most, rows that fail included; 1 000 per gene when no limit is given.
-            The search stops before a batch that would pass it; only the first batch of a call may,
-            when it alone is larger. A search that goes on gets so many more.
+            The last batch is cut to it. A search that goes on gets so many more. Genetic algorithms
+            without ``population_size`` take smaller populations for budgets below 10 000.
         seconds: Wall clock.
         target: Stop at a score this good.
         termination: Any criterion besides; see `Criterion`.
-        x0: Where to begin, ``(n_genes,)``.
+        x0: Where to begin, ``(n_genes,)``, or a dictionary by block for mixed spaces. Methods
+            without a start of their own have it as a row of their first batch.
         constraints: A function or functions of a row that are violated above 0.
         n_objectives: Number of objectives.
         direction: ``minimize`` or ``maximize``, or one per objective.
@@ -407,6 +308,8 @@ def minimize(
         seed: Seed of every random stream; equal seed, equal result.
         threads: Threads of the search itself.
         callback: Called with every `Step`; a true result stops.
+        may_fail: Go on although all rows of the first batch raised, or answered in another shape,
+            for one and the same reason.
         options: Settings of the method.
 
     Returns:
@@ -414,6 +317,8 @@ def minimize(
 
     Raises:
         ConfigError: A setting outside its range, or a method that cannot search this space.
+        EvaluationError: All rows of the first batch, at least 8, failed for one and the same
+            reason; rows of NaN or infinite scores do not count as such.
 
     Example:
         >>> result = minimize(lambda x: (x[0] - 1.0) ** 2 + x[1] ** 4, [(-5, 5)] * 2, budget=300)
@@ -437,20 +342,17 @@ def minimize(
         seed=seed,
         threads=threads,
         callback=callback,
+        may_fail=may_fail,
         options=options,
     )
     history = History()
-    loop = started.loop
     reason = "interrupted"
     try:
-        for step in loop:
+        for step in started.steps():
             history.add(step)
-        reason = str(loop.stop_reason)
+        reason = str(started.loop.stop_reason)
     except KeyboardInterrupt:
         pass
-    finally:
-        if started.is_own:
-            loop.evaluator.close()
     return _result(started, history, reason)
 
 
@@ -471,6 +373,7 @@ def run(
 
     Raises:
         ConfigError: As for `minimize`.
+        EvaluationError: As for `minimize`.
 
     Example:
         >>> for step in run(lambda x: float((x**2).sum()), [(-1, 1)] * 2, budget=100):
@@ -479,12 +382,7 @@ def run(
         >>> bool(step.best_score < 1e-9)
         True
     """
-    started = _begin(objective, bounds, **settings)
-    try:
-        yield from started.loop
-    finally:
-        if started.is_own:
-            started.loop.evaluator.close()
+    yield from _begin(objective, bounds, **settings).steps()
 
 
 def _result(started: _Started, history: History, stop_reason: str) -> Result:
@@ -511,4 +409,5 @@ def _result(started: _Started, history: History, stop_reason: str) -> Result:
         reason=started.reason,
         history=history,
         algorithm=algorithm,
+        errors=started.failures.counts,
     )

@@ -1,4 +1,4 @@
-"""Searches for a front: several objectives at once, with constraints.
+"""Searches for a front: several objectives at once, with constraints, over any bounded space.
 
 Rows that meet their constraints come before rows that do not, which rank by their total violation
 (Deb, 2000). There is no best row: what was found is `MultiObjective.front`.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._operators import Operators, checked
 from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds
+from chimera.evolution._termination import Criterion, Watched, search_of
+from chimera.evolution._types import Direction
 from chimera.evolution.indicators import hypervolume, pareto_ranks
 
 if TYPE_CHECKING:
@@ -48,7 +51,9 @@ class MultiObjective(Algorithm):
         return np.where(maximized, -1.0, 1.0)
 
 
-def _directions(direction: str | Sequence[str], n_objectives: Any) -> str | Sequence[str]:
+def _directions(
+    direction: Direction | Sequence[Direction], n_objectives: Any
+) -> Direction | Sequence[Direction]:
     """Check that one direction was given for all objectives, or one for each."""
     if not isinstance(direction, str) and len(direction) != n_objectives:
         raise ConfigError(
@@ -61,22 +66,26 @@ class NSGA2(MultiObjective, method="nsga2"):
     """NSGA-II: non-dominated sorting and crowding distance.
 
     The first choice for two objectives. Exact copies of a member survive only when nothing else
-    does.
+    feasible does.
 
     Args:
-        space: A bounded space of one block of float64 or float32, or bounds.
+        space: A bounded space of any kind, or bounds; a mixed space takes operators per block.
         n_objectives: Number of objectives.
         population_size: Members kept, and rows of a batch.
-        crossover_probability: Probability that a pair of parents is crossed (SBX).
-        crossover_eta: Distribution index of crossover: large keeps children near their parents.
+        crossover_probability: Probability that a pair of parents is crossed.
+        crossover_eta: Distribution index of SBX, the crossover of real genes: large keeps children
+            near their parents.
         mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
-        mutation_eta: Distribution index of polynomial mutation.
+        mutation_eta: Distribution index of polynomial mutation, that of real genes.
         direction: ``minimize``, ``maximize``, or one of them per objective.
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.
+        operators: Of `GA`, for genes that are not real: ``discrete_crossover``, ``n_points``,
+            ``integer_mutation``, ``creep_step``, ``permutation_crossover``,
+            ``permutation_mutation``, ``permutation_probability``.
 
     Raises:
-        ConfigError: A bound is infinite, or a setting is outside its range.
+        ConfigError: A real gene has an infinite bound, or a setting is outside its range.
 
     Source:
         Deb, Pratap, Agarwal & Meyarivan, 2002, "A Fast and Elitist Multiobjective Genetic
@@ -103,9 +112,10 @@ class NSGA2(MultiObjective, method="nsga2"):
         crossover_eta: float = 15.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
+        **operators: Unpack[Operators],
     ) -> Self:
         """Start a search."""
         settings = {
@@ -115,6 +125,7 @@ class NSGA2(MultiObjective, method="nsga2"):
             "crossover_eta": crossover_eta,
             "mutation_probability": mutation_probability,
             "mutation_eta": mutation_eta,
+            **checked(operators),
         }
         direction = _directions(direction, n_objectives)
         return cls._start("nsga2", space, settings, seed=seed, threads=threads, direction=direction)
@@ -127,7 +138,7 @@ class NSGA3(MultiObjective, method="nsga3"):
     the front found so far, so that their units do not matter.
 
     Args:
-        space: A bounded space of one block of float64 or float32, or bounds.
+        space: A bounded space of any kind, or bounds; a mixed space takes operators per block.
         n_objectives: Number of objectives.
         population_size: Members kept, and rows of a batch; by default one a direction, and never
             fewer.
@@ -135,16 +146,19 @@ class NSGA3(MultiObjective, method="nsga3"):
             2 to 5 objectives, then 3 (from 11 on, 2).
         n_inner_partitions: Steps of a second layer at half the size; by default 0, from 6
             objectives on 2 (from 11 on, 1).
-        crossover_probability: Probability that a pair of parents is crossed (SBX).
-        crossover_eta: Distribution index of crossover.
+        crossover_probability: Probability that a pair of parents is crossed.
+        crossover_eta: Distribution index of SBX, the crossover of real genes.
         mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
-        mutation_eta: Distribution index of polynomial mutation.
+        mutation_eta: Distribution index of polynomial mutation, that of real genes.
         direction: ``minimize``, ``maximize``, or one of them per objective.
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.
+        operators: Of `GA`, for genes that are not real: ``discrete_crossover``, ``n_points``,
+            ``integer_mutation``, ``creep_step``, ``permutation_crossover``,
+            ``permutation_mutation``, ``permutation_probability``.
 
     Raises:
-        ConfigError: A bound is infinite, or a setting is outside its range.
+        ConfigError: A real gene has an infinite bound, or a setting is outside its range.
 
     Source:
         Deb & Jain, 2014, "An Evolutionary Many-Objective Optimization Algorithm Using
@@ -172,9 +186,10 @@ class NSGA3(MultiObjective, method="nsga3"):
         crossover_eta: float = 30.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
+        **operators: Unpack[Operators],
     ) -> Self:
         """Start a search."""
         settings = {
@@ -186,6 +201,7 @@ class NSGA3(MultiObjective, method="nsga3"):
             "crossover_eta": crossover_eta,
             "mutation_probability": mutation_probability,
             "mutation_eta": mutation_eta,
+            **checked(operators),
         }
         direction = _directions(direction, n_objectives)
         return cls._start("nsga3", space, settings, seed=seed, threads=threads, direction=direction)
@@ -195,24 +211,27 @@ class SMSEMOA(MultiObjective, method="sms_emoa"):
     """SMS-EMOA: keep what adds to the hypervolume.
 
     The best spread for two and three objectives when evaluations are dear; selection costs more
-    than that of `NSGA2`.
+    than that of `NSGA2`. Of two objectives both ends of the front stay whatever they add.
 
     Args:
-        space: A bounded space of one block of float64 or float32, or bounds.
+        space: A bounded space of any kind, or bounds; a mixed space takes operators per block.
         n_objectives: Number of objectives.
         population_size: Members kept, and rows of the first batch.
         offspring: Rows of the other batches; by default as many as members. 1 is the algorithm of
             the paper.
-        crossover_probability: Probability that a pair of parents is crossed (SBX).
-        crossover_eta: Distribution index of crossover.
+        crossover_probability: Probability that a pair of parents is crossed.
+        crossover_eta: Distribution index of SBX, the crossover of real genes.
         mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
-        mutation_eta: Distribution index of polynomial mutation.
+        mutation_eta: Distribution index of polynomial mutation, that of real genes.
         direction: ``minimize``, ``maximize``, or one of them per objective.
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.
+        operators: Of `GA`, for genes that are not real: ``discrete_crossover``, ``n_points``,
+            ``integer_mutation``, ``creep_step``, ``permutation_crossover``,
+            ``permutation_mutation``, ``permutation_probability``.
 
     Raises:
-        ConfigError: A bound is infinite, or a setting is outside its range.
+        ConfigError: A real gene has an infinite bound, or a setting is outside its range.
 
     Source:
         Beume, Naujoks & Emmerich, 2007, "SMS-EMOA: Multiobjective selection based on dominated
@@ -240,9 +259,10 @@ class SMSEMOA(MultiObjective, method="sms_emoa"):
         crossover_eta: float = 15.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
+        **operators: Unpack[Operators],
     ) -> Self:
         """Start a search."""
         settings = {
@@ -253,6 +273,7 @@ class SMSEMOA(MultiObjective, method="sms_emoa"):
             "crossover_eta": crossover_eta,
             "mutation_probability": mutation_probability,
             "mutation_eta": mutation_eta,
+            **checked(operators),
         }
         direction = _directions(direction, n_objectives)
         return cls._start(
@@ -266,28 +287,33 @@ class MOEAD(MultiObjective, method="moead"):
     A generation is one batch: all children are made from the members at its beginning.
 
     Args:
-        space: A bounded space of one block of float64 or float32, or bounds.
+        space: A bounded space of any kind, or bounds; a mixed space takes operators per block.
         n_objectives: Number of objectives.
         n_partitions: Steps along one side of the simplex of directions, as for `NSGA3`; there is
-            one member a direction.
+            one member a direction, and at most 131 072 of them.
         n_inner_partitions: Steps of a second layer of directions.
         decomposition: ``tchebycheff``, or ``pbi`` (penalty boundary intersection).
         theta: Penalty of ``pbi``.
-        variation: ``sbx``, or ``de`` (differential evolution, for difficult Pareto sets).
+        variation: ``sbx`` (other genes take the crossover of their kind), or ``de``: differential
+            evolution, for difficult Pareto sets of real genes.
         scale: Factor of the differences of ``de``.
-        n_neighbours: Directions that count as neighbours, at least 3.
+        n_neighbours: Directions that count as neighbours, at least 3; by default 20, or all of
+            them when there are fewer.
         neighbour_probability: Probability that a member breeds within its neighbourhood.
         n_replaced: Members that one child may replace.
         crossover_probability: Probability that a pair of parents is crossed, for ``sbx``.
-        crossover_eta: Distribution index of crossover.
+        crossover_eta: Distribution index of SBX, the crossover of real genes.
         mutation_probability: Probability that a gene is mutated; by default 1 / number of genes.
-        mutation_eta: Distribution index of polynomial mutation.
+        mutation_eta: Distribution index of polynomial mutation, that of real genes.
         direction: ``minimize``, ``maximize``, or one of them per objective.
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.
+        operators: Of `GA`, for genes that are not real: ``discrete_crossover``, ``n_points``,
+            ``integer_mutation``, ``creep_step``, ``permutation_crossover``,
+            ``permutation_mutation``, ``permutation_probability``.
 
     Raises:
-        ConfigError: A bound is infinite, or a setting is outside its range.
+        ConfigError: A real gene has an infinite bound, or a setting is outside its range.
 
     Source:
         Zhang & Li, 2007, "MOEA/D: A Multiobjective Evolutionary Algorithm Based on Decomposition";
@@ -311,20 +337,21 @@ class MOEAD(MultiObjective, method="moead"):
         n_objectives: int = 2,
         n_partitions: int | None = None,
         n_inner_partitions: int | None = None,
-        decomposition: str = "tchebycheff",
+        decomposition: Literal["tchebycheff", "pbi"] = "tchebycheff",
         theta: float = 5.0,
-        variation: str = "sbx",
+        variation: Literal["sbx", "de"] = "sbx",
         scale: float = 0.5,
-        n_neighbours: int = 20,
+        n_neighbours: int | None = None,
         neighbour_probability: float = 0.9,
         n_replaced: int = 2,
         crossover_probability: float = 1.0,
         crossover_eta: float = 20.0,
         mutation_probability: float | None = None,
         mutation_eta: float = 20.0,
-        direction: str | Sequence[str] = "minimize",
+        direction: Direction | Sequence[Direction] = "minimize",
         seed: int = 0,
         threads: int = 1,
+        **operators: Unpack[Operators],
     ) -> Self:
         """Start a search."""
         settings = {
@@ -342,17 +369,19 @@ class MOEAD(MultiObjective, method="moead"):
             "crossover_eta": crossover_eta,
             "mutation_probability": mutation_probability,
             "mutation_eta": mutation_eta,
+            **checked(operators),
         }
         direction = _directions(direction, n_objectives)
         return cls._start("moead", space, settings, seed=seed, threads=threads, direction=direction)
 
 
-class HypervolumeConvergence:
+class HypervolumeConvergence(Criterion):
     """Termination of a loop once the hypervolume of the front no longer grows.
 
     Called after every step, as `optimize` does, it returns ``"hypervolume"`` when the front's
     hypervolume grew by less than ``tolerance``, as a share of itself, over the last ``n_steps``
-    steps; else None.
+    steps; else None. It may be used again: another search, or one that began anew, starts with a
+    clean memory.
 
     Args:
         reference: ``(n_objectives,)``, the reference point in the caller's directions; rows that
@@ -361,7 +390,8 @@ class HypervolumeConvergence:
         n_steps: Steps over which growth is measured.
 
     Raises:
-        ConfigError: A setting is outside its range.
+        ConfigError: A setting is outside its range; when the loop begins, no search for a front,
+            or one of another number of objectives.
 
     Example:
         >>> import numpy as np
@@ -379,22 +409,34 @@ class HypervolumeConvergence:
             raise ConfigError(f"tolerance: expected a share in [0, 1), got {tolerance!r}")
         if n_steps < 1:
             raise ConfigError(f"n_steps: expected at least 1, got {n_steps!r}")
-        self._reference = np.asarray(reference, dtype=np.float64)
+        self._reference = np.asarray(reference, dtype=np.float64).reshape(-1)
         self._tolerance = tolerance
         self._volumes: deque[float] = deque(maxlen=n_steps + 1)
+        self._watched = Watched()
 
     @property
     def volume(self) -> float:
         """The hypervolume after the last step; NaN before."""
         return self._volumes[-1] if self._volumes else float("nan")
 
-    def __call__(self, step: Step) -> str | None:
-        """Look at a step of a loop."""
-        search = step.algorithm
+    def check(self, search: Any) -> None:
+        """Refuse what has no front, or another number of objectives; see `Criterion`."""
+        search = search_of(search)
         if not isinstance(search, MultiObjective):
             raise ConfigError(
                 f"termination: expected a search for a front, got {type(search).__name__}"
             )
+        if len(self._reference) != search.n_objectives:
+            raise ConfigError(
+                f"reference: expected {search.n_objectives} values, got {len(self._reference)}"
+            )
+
+    def __call__(self, step: Step) -> str | None:
+        """Look at a step of a loop."""
+        self.check(step.algorithm)
+        search = search_of(step.algorithm)
+        if self._watched.is_another(step):
+            self._volumes.clear()
         objectives, signs = search.front.objectives, search._signs()  # noqa: SLF001 -- one module
         volume = 0.0
         if objectives is not None and len(objectives):

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import optional_row
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 Sigma = float | Sequence[float] | NDArray[np.float64]
 
@@ -24,7 +26,8 @@ class LMMAES(Algorithm, method="lm_ma_es"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between
             the bounds.
-        population_size: Rows of a generation; by default ``4 + floor(3 ln n)``.
+        population_size: Rows of a generation, at most 1 000 000; by default
+            ``4 + floor(3 ln n)``.
         tol_sigma: Stop when the step size is below this part of the first.
         tol_fun_hist: Stop when the best scores of 50 generations range over less.
         direction: ``minimize`` or ``maximize``.
@@ -59,13 +62,13 @@ class LMMAES(Algorithm, method="lm_ma_es"):
         population_size: int | None = None,
         tol_sigma: float = 1e-12,
         tol_fun_hist: float = 1e-12,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "tol_sigma": tol_sigma,
@@ -84,7 +87,8 @@ class XNES(Algorithm, method="xnes"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between
             the bounds.
-        population_size: Rows of a generation; by default ``4 + floor(3 ln n)``.
+        population_size: Rows of a generation, at most 1 000 000; by default
+            ``4 + floor(3 ln n)``.
         tol_sigma: Stop when the step size is below this part of the first.
         tol_fun_hist: Stop when the best scores of 50 generations range over less.
         direction: ``minimize`` or ``maximize``.
@@ -95,7 +99,7 @@ class XNES(Algorithm, method="xnes"):
         ConfigError: A setting is outside its range, or the space is not real.
 
     Complexity:
-        ``n**2`` per row and ``n**2`` memory.
+        ``n**2`` per row and ``n**2`` memory, and ``n**3`` per generation of as many rows.
 
     Source:
         Glasmachers, Schaul, Sun, Wierstra & Schmidhuber, "Exponential Natural Evolution
@@ -119,13 +123,13 @@ class XNES(Algorithm, method="xnes"):
         population_size: int | None = None,
         tol_sigma: float = 1e-12,
         tol_fun_hist: float = 1e-12,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "tol_sigma": tol_sigma,
@@ -145,7 +149,7 @@ class OpenAIES(Algorithm, method="openai_es"):
         x0: Where to begin ``(n_genes,)``; by default the middle of the bounds.
         sigma: Standard deviation, one or ``(n_genes,)``; by default 0.3 of the width between the
             bounds.
-        population_size: Rows of a generation, an even number; by default 64.
+        population_size: Rows of a generation, an even number, at most 1 000 000; by default 64.
         learning_rate: Step of Adam in units of the genes; by default 0.3 of ``sigma``.
         learning_rate_decay: Factor of the learning rate per generation.
         sigma_decay: Factor of ``sigma`` per generation.
@@ -192,13 +196,13 @@ class OpenAIES(Algorithm, method="openai_es"):
         weight_decay: float = 0.0,
         tol_sigma: float = 1e-12,
         tol_fun_hist: float = 1e-12,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:
         """Start a search."""
         settings = {
-            "x0": None if x0 is None else np.asarray(x0, dtype=np.float64).ravel(),
+            "x0": optional_row("x0", x0),
             "sigma": sigma,
             "population_size": population_size,
             "learning_rate": learning_rate,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera import population as _native
 from chimera.errors import BatchError
-from chimera.evolution._algorithm import Algorithm, _check_whole
+from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 
 class Neighbours(NamedTuple):
@@ -48,7 +50,7 @@ def nearest_neighbours(
         >>> found.distances.tolist(), found.rows.tolist()
         ([[1.0, 3.0]], [[1, 0]])
     """
-    _check_whole("k", k, 2**32)
+    ensure_whole("k", k, 2**32)
     squared, rows = _native.neighbours(queries, points, k, threads=threads)
     return Neighbours(np.sqrt(squared), rows)
 
@@ -81,7 +83,7 @@ def novelty(
         >>> novelty([[0.0], [1.0]], [[3.0]], k=2).tolist()
         [2.0, 1.5]
     """
-    _check_whole("k", k, 2**32)
+    ensure_whole("k", k, 2**32)
     rows = _table("behaviours", behaviours)
     known = rows[:0] if archive is None else _table("archive", archive)
     if known.size and known.shape[1] != rows.shape[1]:
@@ -158,13 +160,13 @@ class NoveltySearch(Algorithm, method="novelty_search"):
         population_size: int = 100,
         k: int = 15,
         local_competition: bool = False,
-        policy: str = "threshold",
+        policy: Literal["threshold", "random", "best"] = "threshold",
         n_added: int = 5,
         threshold: float | None = None,
         archive_size_max: int = 100_000,
         iso_sigma: float = 0.05,
         line_sigma: float = 0.2,
-        direction: str = "maximize",
+        direction: Direction = "maximize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import MissingExtraError, StateError, StorageError
+from chimera.errors import MissingExtraError, StateError
 from chimera.evolution._arrow import METADATA_KEY
+from chimera.evolution._snapshot import unreadable
 
 if TYPE_CHECKING:
     from chimera.evolution._population import Population
@@ -103,6 +104,4 @@ def read(path: Path) -> Stored:
     except pyarrow.ArrowInvalid as error:
         raise StateError(f"expected a Parquet file, got a damaged one: {error} ({path})") from error
     except OSError as error:
-        raise StorageError(
-            f"expected to read a Parquet file, got {error.strerror or error} ({path})"
-        ) from error
+        raise unreadable("a Parquet file", error, path) from error

@@ -344,7 +344,7 @@ class Population:
 
         Raises:
             StateError: The file is no snapshot, cut short, damaged, or of another version.
-            StorageError: It cannot be read.
+            StorageError: It cannot be read; a `MissingFileError` when there is none.
         """
         columns, extra = read_columns(Path(path))
         return cls._from_stored(columns, extra, str(path))
@@ -398,7 +398,7 @@ class Population:
         """Return a ``pyarrow.Table`` that shares the numbers.
 
         Raises:
-            MissingExtraError: pyarrow is not installed (``chimera[arrow]``).
+            MissingExtraError: pyarrow is not installed (``chimera-engine[arrow]``).
         """
         from chimera.evolution import _parquet
 
@@ -434,7 +434,7 @@ class Population:
 
         Raises:
             StateError: The file is damaged or holds no population.
-            StorageError: It cannot be read.
+            StorageError: It cannot be read; a `MissingFileError` when there is none.
             MissingExtraError: pyarrow is not installed.
         """
         from chimera.evolution import _parquet

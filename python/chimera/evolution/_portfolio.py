@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._differential import _start_point
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 
 class Portfolio(Algorithm, method="auto"):
@@ -56,7 +57,7 @@ class Portfolio(Algorithm, method="auto"):
         population_size: int | None = None,
         descent: bool = True,
         coordinates: bool = True,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

@@ -6,13 +6,17 @@ without ledger, hold-out and verdict. For a proven improvement use `chimera.impr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from chimera._chimera.evolution import Candidate, Search, Step
 from chimera._chimera.execution import Engine, Instances
 from chimera._chimera.programs import Program
 from chimera.errors import ConfigError
+from chimera.evolution._snapshot import atomic_path
+from chimera.evolution._types import Direction
 
 
 class ProgramSearch:
@@ -21,6 +25,11 @@ class ProgramSearch:
     Every variant is well typed by construction, compiled to WebAssembly and run under limits; one
     that traps or never ends is merely a bad variant. Islands, an archive by size and behaviour,
     racing over instances and tuning of constants are built in.
+
+    It steps instead of asking and telling: a generation is a race of several rounds, in which who
+    survives one decides what runs in the next, and what is learned are scores per instance, fuel
+    and behaviours on the probes, not one number a row. The objective is compiled with the program,
+    so there is nothing to evaluate outside.
 
     Args:
         source: Python source of all functions.
@@ -66,7 +75,7 @@ class ProgramSearch:
         evolvable: Sequence[str],
         instances: Sequence[tuple[Any, ...]],
         probes: Mapping[str, Sequence[tuple[Any, ...]]] | None = None,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
         settings: Mapping[str, float] | None = None,
@@ -139,15 +148,30 @@ class ProgramSearch:
         """Return name, trials, acceptances and credit of every variation operator."""
         return [dict(row) for row in self._search.operators()]
 
-    def save(self) -> bytes:
-        """Return the state of the search; the source and instances are not part of it."""
-        return self._search.save()
+    def save(self, path: str | os.PathLike[str] | None = None) -> bytes:
+        """Return the state of the search; the source and instances are not part of it.
 
-    def restore(self, state: bytes) -> Self:
-        """Go on from what `save` returned, with the same source and instances.
+        Args:
+            path: Where to write it as well; None for nowhere. The file is replaced in one step.
+
+        Raises:
+            StorageError: The file cannot be written; an older one stays as it was.
+        """
+        state = self._search.save()
+        if path is not None:
+            with atomic_path(Path(path)) as scratch:
+                scratch.write_bytes(state)
+        return state
+
+    def restore(self, source: bytes | str | os.PathLike[str]) -> Self:
+        """Go on from what `save` wrote, with the same source and instances.
+
+        Args:
+            source: The bytes, or the path of the file.
 
         Raises:
             StateError: Damaged, of another version, or of another task; nothing was changed.
         """
+        state = source if isinstance(source, bytes) else Path(source).read_bytes()
         self._search = Search.load(state, self._baseline, self._objective, self._instances)
         return self

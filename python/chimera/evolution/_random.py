@@ -6,6 +6,7 @@ from typing import Self
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Direction
 
 
 class RandomSearch(Algorithm, method="random_search"):
@@ -13,7 +14,7 @@ class RandomSearch(Algorithm, method="random_search"):
 
     Args:
         space: A bounded space of any kind, or bounds.
-        batch_size: Rows that ``ask`` returns by default.
+        batch_size: Rows that ``ask`` returns by default, at most a million; ``ask(n)`` gives more.
         direction: ``minimize`` or ``maximize``.
         seed: Seed of every random stream.
         threads: Threads to use, 0 for one per core; the result does not depend on it.
@@ -34,7 +35,7 @@ class RandomSearch(Algorithm, method="random_search"):
         space: Bounds,
         *,
         batch_size: int = 100,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

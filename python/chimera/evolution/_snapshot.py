@@ -1,9 +1,9 @@
 """Snapshots: columns of arrays in one file, written atomically, checked when read.
 
 Layout, little-endian: 8 bytes magic with the format's version, 8 bytes length of the header, 32
-bytes sha256 of everything that follows, the header (JSON), then each column at a multiple of 64
-bytes. Text columns are stored as UTF-8 and offsets. A file that is cut, damaged or of another
-version is refused as a whole.
+bytes sha256 of the header and the columns, the header (JSON), then each column at a multiple of 64
+bytes, zeros between. Text columns are stored as UTF-8 and offsets. A file that is cut, damaged or
+of another version is refused as a whole.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import StateError, StorageError
+from chimera.errors import MissingFileError, StateError, StorageError
 
-__all__ = ["atomic_path", "read_columns", "write_columns"]
+__all__ = ["atomic_path", "read_columns", "unreadable", "write_columns"]
 
 _FAMILY: Final = b"chimpop"
 _VERSION: Final = 1
@@ -120,15 +120,21 @@ def read_columns(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
 
     Raises:
         StateError: The file is no snapshot, cut short, damaged, or of another version.
-        StorageError: It cannot be read.
+        StorageError: It cannot be read; a `MissingFileError` when there is none.
     """
     try:
         with path.open("rb") as file:
             return _read(file, path)
     except OSError as error:
-        raise StorageError(
-            f"expected to read a snapshot, got {error.strerror or error} ({path})"
-        ) from error
+        raise unreadable("a snapshot", error, path) from error
+
+
+def unreadable(what: str, error: OSError, path: str | os.PathLike[str]) -> StorageError:
+    """Return the error for a file that cannot be read."""
+    place = os.fspath(path)
+    if isinstance(error, FileNotFoundError):
+        return MissingFileError(f"expected to read {what}, found no file ({place})")
+    return StorageError(f"expected to read {what}, got {error.strerror or error} ({place})")
 
 
 def _refuse(reason: str, path: Path) -> StateError:
@@ -155,14 +161,8 @@ def _read(file: IO[bytes], path: Path) -> tuple[dict[str, NDArray[Any]], dict[st
         entries, extra = _parse(header)
         arrays = {}
         for name, dtype, shape in entries:
-            file.seek(-file.tell() % _ALIGNMENT, os.SEEK_CUR)
-            n = int(np.prod(shape, dtype=object)) * dtype.itemsize
-            if n > size - file.tell():
-                raise _refuse("one cut short", path)
-            array = np.empty(shape, dtype=dtype)
-            file.readinto(_bytes(array))  # type: ignore[attr-defined]
-            digest.update(_bytes(array))
-            arrays[name] = array
+            arrays[name] = _read_array(file, dtype, shape, path)
+            digest.update(_bytes(arrays[name]))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, StateError):
             raise
@@ -172,6 +172,19 @@ def _read(file: IO[bytes], path: Path) -> tuple[dict[str, NDArray[Any]], dict[st
     if file.read(1):
         raise _refuse("one with bytes after its end", path)
     return _joined(arrays, path), extra
+
+
+def _read_array(
+    file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], path: Path
+) -> NDArray[Any]:
+    if any(file.read(-file.tell() % _ALIGNMENT)):
+        raise _refuse("a damaged one: what fills it up is not zero", path)
+    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if n_bytes > os.fstat(file.fileno()).st_size - file.tell():
+        raise _refuse("one cut short", path)
+    array = np.empty(shape, dtype=dtype)
+    file.readinto(_bytes(array))  # type: ignore[attr-defined]
+    return array
 
 
 def _parse(

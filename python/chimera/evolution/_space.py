@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
-
-Floats: TypeAlias = NDArray[np.float64]
+from chimera.evolution._numbers import ensure_numbers
 
 _KINDS = ("f64", "f32", "integer", "category", "boolean", "permutation")
 
@@ -37,6 +36,42 @@ class Block:
         """Number of genes."""
         return len(self.lower)
 
+    @property
+    def dtype(self) -> str:
+        """Type of its genes in a batch: ``float64``, ``float32``, ``int64`` or ``bool``."""
+        return {"f64": "float64", "f32": "float32", "boolean": "bool"}.get(self.kind, "int64")
+
+    def row(self, values: ArrayLike, name: str) -> NDArray[Any]:
+        """Return values as a row of this block, ``(n_genes,)``.
+
+        Args:
+            values: One value per gene.
+            name: What they are, for messages.
+
+        Raises:
+            ConfigError: Another number of values, or one that the block does not allow.
+        """
+        try:
+            given = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{name}: expected numbers, got {_short(values)}") from error
+        if given.size != self.n_genes:
+            raise ConfigError(f"{name}: expected {self.n_genes} values, got shape {given.shape}")
+        given = given.reshape(-1)
+        low, high = np.array(self.lower), np.array(self.upper)
+        is_good = np.isfinite(given) & (low <= given) & (given <= high)
+        if self.dtype in {"int64", "bool"}:
+            is_good &= given == np.round(given)
+        if not is_good.all():
+            gene = int(np.flatnonzero(~is_good)[0])
+            raise ConfigError(
+                f"{name}: expected a value of kind {self.kind} in [{low[gene]}, {high[gene]}], "
+                f"got {given[gene]} for gene {gene}"
+            )
+        if self.kind == "permutation" and len(np.unique(given)) < self.n_genes:
+            raise ConfigError(f"{name}: expected a permutation, got {_short(values)}")
+        return given.astype(self.dtype)
+
 
 @dataclass(frozen=True)
 class Space:
@@ -44,7 +79,8 @@ class Space:
 
     Make one with `real`, `integer`, `category`, `boolean`, `permutation` or `mixed`; every search
     also takes plain bounds instead: a sequence of ``(low, high)`` pairs, or a pair of arrays
-    ``(lower, upper)``.
+    ``(lower, upper)``. Genes are linear: search the exponent of what spans magnitudes, for example
+    ``real(-5.0, -1.0)`` and ``10.0 ** x`` in the objective.
 
     Example:
         >>> from chimera.evolution import boolean, mixed, real
@@ -72,10 +108,13 @@ class Space:
         return cls(tuple(Block(n, k, tuple(low), tuple(high)) for n, k, low, high in blocks))
 
 
-Bounds: TypeAlias = "Space | Sequence[tuple[float, float]] | tuple[ArrayLike, ArrayLike] | Floats"
+Bounds: TypeAlias = Space | Sequence[Sequence[float]] | tuple[ArrayLike, ArrayLike] | NDArray[Any]
+"""A space, ``(low, high)`` pairs, or ``(lower, upper)``; see `to_space`."""
 
 
 def _block(kind: str, lower: ArrayLike, upper: ArrayLike, n_genes: int | None) -> Space:
+    for side in (lower, upper):
+        ensure_numbers("bounds", side)
     try:
         low, high = (np.atleast_1d(np.asarray(side, dtype=np.float64)) for side in (lower, upper))
         shape = np.broadcast_shapes(low.shape, high.shape, (n_genes,) if n_genes else ())
@@ -118,8 +157,21 @@ def integer(lower: ArrayLike, upper: ArrayLike, n_genes: int | None = None) -> S
 
 
 def category(n_choices: ArrayLike, n_genes: int | None = None) -> Space:
-    """Return a space of unordered choices ``0 .. n_choices - 1``, one number or one per gene."""
-    return _block("category", 0.0, np.asarray(n_choices, dtype=np.float64) - 1, n_genes)
+    """Return a space of unordered choices ``0 .. n_choices - 1``, one number or one per gene.
+
+    Rows hold numbers: keep labels in a list of your own, ``labels[row[0]]``.
+
+    Raises:
+        ConfigError: No numbers, or shapes do not fit.
+    """
+    try:
+        counts = np.asarray(n_choices, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"category: expected the number of choices, got {_short(n_choices)}; write "
+            f"category({np.size(n_choices)}) and take labels[row[0]] in the objective"
+        ) from error
+    return _block("category", 0.0, counts - 1, n_genes)
 
 
 def boolean(n_genes: int) -> Space:
@@ -154,14 +206,16 @@ def to_space(bounds: Bounds) -> Space:
 
     Args:
         bounds: A space; a sequence of ``(low, high)`` pairs, one per gene; an ``(n_genes, 2)``
-            array of the same; or ``(lower, upper)``, two arrays of one length above 2. Two pairs
-            are read as pairs.
+            array of the same; or ``(lower, upper)``, two arrays of one length. For exactly two
+            genes say which: a list of pairs, or ``real(lower, upper)``.
 
     Raises:
-        ConfigError: None of these.
+        ConfigError: None of these, or two by two numbers that may mean either.
     """
     if isinstance(bounds, Space):
         return bounds
+    if not isinstance(bounds, str):  # no text is one of the forms below
+        ensure_numbers("bounds", bounds)
     try:
         array = np.asarray(bounds, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -169,6 +223,14 @@ def to_space(bounds: Bounds) -> Space:
             "bounds: expected a Space, (low, high) pairs or two arrays of bounds, "
             f"got {_short(bounds)}"
         ) from error
+    if array.shape == (2, 2) and _is_ambiguous(bounds, array):
+        pairs = [tuple(pair) for pair in array.tolist()]
+        turned = [tuple(pair) for pair in array.T.tolist()]
+        raise ConfigError(
+            f"bounds: expected to know whether two pairs or two arrays are meant, got "
+            f"{_short(bounds)}; write {pairs} for one pair a gene, or {turned} (that is, "
+            "real(lower, upper)) for lower and upper bounds"
+        )
     if array.ndim == 2 and array.shape[0] > 0 and array.shape[1] == 2:  # noqa: PLR2004
         return real(array[:, 0], array[:, 1])
     if array.ndim == 2 and array.shape[0] == 2:  # noqa: PLR2004
@@ -176,6 +238,38 @@ def to_space(bounds: Bounds) -> Space:
     raise ConfigError(
         f"bounds: expected (low, high) pairs, one per gene, got an array of shape {array.shape}"
     )
+
+
+def to_row(space: Space, x: Any) -> Any:
+    """Return a point as a row of a space: ``(n_genes,)``, or a dictionary by block.
+
+    Args:
+        space: The space.
+        x: One value per gene; for several blocks a mapping of such by name.
+
+    Raises:
+        ConfigError: It is no point of the space.
+    """
+    names = [block.name for block in space.blocks]
+    if not isinstance(x, Mapping):
+        if len(names) > 1:
+            raise ConfigError(
+                f"x0: expected a dictionary by block ({', '.join(names)}), got {_short(x)}"
+            )
+        return space.blocks[0].row(x, "x0")
+    if set(x) != set(names):
+        raise ConfigError(
+            f"x0: expected blocks called {', '.join(names)}, got {', '.join(map(str, x))}"
+        )
+    rows = {block.name: block.row(x[block.name], f"x0[{block.name!r}]") for block in space.blocks}
+    return rows if len(names) > 1 else rows[names[0]]
+
+
+def _is_ambiguous(bounds: Any, array: NDArray[np.float64]) -> bool:
+    """Whether two by two numbers may be ``(lower, upper)``: so written, or no gene would move."""
+    if isinstance(bounds, tuple) and not all(isinstance(part, tuple) for part in bounds):
+        return True
+    return bool((array[:, 0] == array[:, 1]).all())
 
 
 def _short(value: Any) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._differential import _start_point
 from chimera.evolution._space import Bounds
+from chimera.evolution._types import Constraints, Direction
 
 
 class PSO(Algorithm, method="pso"):
@@ -54,17 +55,17 @@ class PSO(Algorithm, method="pso"):
         space: Bounds,
         *,
         population_size: int | None = None,
-        topology: str = "ring",
+        topology: Literal["ring", "global"] = "ring",
         n_neighbours: int = 1,
-        motion: str = "constriction",
+        motion: Literal["constriction", "spherical"] = "constriction",
         inertia: float = 0.729843788128358,
         cognitive: float = 1.496179765663133,
         social: float = 1.496179765663133,
         velocity_max: float = 0.5,
-        constraints: str = "feasibility",
+        constraints: Constraints = "feasibility",
         epsilon: Mapping[str, Any] | None = None,
         x0: ArrayLike | None = None,
-        direction: str = "minimize",
+        direction: Direction = "minimize",
         seed: int = 0,
         threads: int = 1,
     ) -> Self:

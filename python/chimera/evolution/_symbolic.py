@@ -7,186 +7,21 @@ columns, evaluated in vector blocks bit-equal to a scalar interpreter.
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chimera._chimera.population import Expression, TreeSearch
 from chimera.errors import BatchError, ConfigError, OrderError
-
-Matrix = NDArray[np.float32]
-
-_OWN = frozenset({"n_generations", "model_selection", "seed", "threads", "on_generation"})
-_MODEL_SELECTIONS = ("aic", "error")
-
-
-def _to_matrix(x: ArrayLike) -> Matrix:
-    """Convert inputs to ``(n_rows, n_columns)`` float32 in C order."""
-    with np.errstate(over="ignore"):  # what overflows is refused as not finite
-        matrix = np.ascontiguousarray(x, dtype=np.float32)
-    if matrix.ndim != 2:  # noqa: PLR2004 - rows and columns
-        raise BatchError(f"x: expected shape (n_rows, n_columns), got {matrix.shape}")
-    return matrix
-
-
-class _Symbolic:
-    """What regression and classification share: parameters, the search, the front."""
-
-    _estimator_type: ClassVar[str]
-    n_features_in_: int
-
-    def __init__(
-        self,
-        *,
-        population_size: int = 500,
-        n_generations: int = 50,
-        functions: Sequence[str] = ("add", "sub", "mul", "div"),
-        max_nodes: int = 50,
-        initial_depth: int = 5,
-        selection: str = "auto",
-        tournament_size: int = 5,
-        n_cases: int = 128,
-        n_elites: int = 1,
-        crossover: float = 0.7,
-        subtree_mutation: float = 0.12,
-        point_mutation: float = 0.08,
-        hoist_mutation: float = 0.03,
-        constant_mutation: float = 0.07,
-        tuning_rate: float = 0.1,
-        tuning_steps: int = 4,
-        constant_scale: float = 1.0,
-        parsimony: float = 0.002,
-        linear_scaling: bool = True,
-        model_selection: str = "aic",
-        seed: int = 0,
-        threads: int = 1,
-        on_generation: Callable[[TreeSearch], object] | None = None,
-    ) -> None:
-        self.population_size = population_size
-        self.n_generations = n_generations
-        self.functions = functions
-        self.max_nodes = max_nodes
-        self.initial_depth = initial_depth
-        self.selection = selection
-        self.tournament_size = tournament_size
-        self.n_cases = n_cases
-        self.n_elites = n_elites
-        self.crossover = crossover
-        self.subtree_mutation = subtree_mutation
-        self.point_mutation = point_mutation
-        self.hoist_mutation = hoist_mutation
-        self.constant_mutation = constant_mutation
-        self.tuning_rate = tuning_rate
-        self.tuning_steps = tuning_steps
-        self.constant_scale = constant_scale
-        self.parsimony = parsimony
-        self.linear_scaling = linear_scaling
-        self.model_selection = model_selection
-        self.seed = seed
-        self.threads = threads
-        self.on_generation = on_generation
-
-    @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002
-        """Return the constructor's parameters by name; ``deep`` is accepted and has no effect."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change parameters by name and return the estimator.
-
-        Raises:
-            ConfigError: A name is unknown; nothing is changed.
-        """
-        known = self._parameter_names()
-        unknown = sorted(set(params) - set(known))
-        if unknown:
-            raise ConfigError(f"{unknown[0]}: expected one of {', '.join(known)}")
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self).__init__).parameters
-        changed = (
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if value is not defaults[name].default and value != defaults[name].default
-        )
-        return f"{type(self).__name__}({', '.join(changed)})"
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_features_in_")
-
-    def __sklearn_tags__(self) -> Any:
-        """Describe the estimator to scikit-learn, which is loaded already when it asks."""
-        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
-
-        is_classifier = self._estimator_type == "classifier"
-        return Tags(
-            estimator_type=self._estimator_type,
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags() if is_classifier else None,
-            regressor_tags=None if is_classifier else RegressorTags(),
-            input_tags=InputTags(),
-        )
-
-    def _settings(self) -> str:
-        if self.model_selection not in _MODEL_SELECTIONS:
-            expected = " or ".join(_MODEL_SELECTIONS)
-            raise ConfigError(f"model_selection: expected {expected}, got {self.model_selection!r}")
-        if self.n_generations < 1:
-            raise ConfigError(f"n_generations: expected at least 1, got {self.n_generations}")
-        settings = {name: value for name, value in self.get_params().items() if name not in _OWN}
-        settings["functions"] = list(self.functions)
-        if self.selection == "auto":
-            is_classifier = self._estimator_type == "classifier"
-            settings["selection"] = "tournament" if is_classifier else "epsilon_lexicase"
-        return json.dumps(settings)
-
-    def _search(self, x: Matrix, y: NDArray[np.float64]) -> list[Expression]:
-        """Run one search and return its front; the chosen model is `_chosen`'s."""
-        settings = self._settings()
-        search = TreeSearch(x, y, settings, seed=self.seed, threads=self.threads)
-        target = 1e-13 * search.variance
-        while search.generation < self.n_generations and search.best_error > target:
-            search.step()
-            if self.on_generation is not None:
-                self.on_generation(search)
-        return self._arranged(search)
-
-    def _arranged(self, search: TreeSearch) -> list[Expression]:
-        """Return the front with the chosen model first."""
-        front = search.front
-        if not front:
-            raise BatchError("x: expected columns of which some tree is finite, got none")
-        best = search.most_plausible() if self.model_selection == "aic" else len(front) - 1
-        chosen = front.pop(len(front) - 1 if best is None else best)
-        return [chosen, *front]
-
-    def _check(self, x: ArrayLike) -> Matrix:
-        if not hasattr(self, "n_features_in_"):
-            raise OrderError("predict: call fit first")
-        return _to_matrix(x)
-
-    def _names(self, names: Sequence[str] | None) -> list[str]:
-        if names is None:
-            return [f"x{idx}" for idx in range(self.n_features_in_)]
-        if len(names) != self.n_features_in_:
-            expected = f"{self.n_features_in_} names"
-            raise ConfigError(f"names: expected {expected}, got {len(names)}")
-        return list(names)
-
-
-def _sorted_front(front: list[Expression]) -> list[Expression]:
-    return sorted(front, key=lambda model: model.n_nodes)
-
+from chimera.evolution._saved import Saved
+from chimera.evolution._symbolic_base import (
+    Symbolic,
+    add_fronts,
+    sorted_front,
+    take_fronts,
+    to_matrix,
+)
 
 _SETTINGS_DOC = """
     Args:
@@ -220,7 +55,7 @@ _SETTINGS_DOC = """
 """
 
 
-class SymbolicRegressor(_Symbolic):
+class SymbolicRegressor(Symbolic):
     """Find a formula for numbers in a table by tree genetic programming.
 
     ``fit`` keeps the Pareto front of size against error; one model of it predicts. Inputs are used
@@ -256,15 +91,40 @@ class SymbolicRegressor(_Symbolic):
             BatchError: Shapes do not fit, or values are not finite.
             ConfigError: A parameter is outside its range.
         """
-        matrix = _to_matrix(x)
+        return self._fit(x, y, is_resumed=False)
+
+    def resume(self, x: ArrayLike, y: ArrayLike) -> Self:
+        """Go on with a fit that was interrupted, or saved in the middle; the same models come.
+
+        Args:
+            x: As in the fit.
+            y: As in the fit.
+
+        Returns:
+            The estimator, as after `fit`.
+
+        Raises:
+            OrderError: No fit was interrupted.
+            StateError: Other data than in the fit.
+        """
+        return self._fit(x, y, is_resumed=True)
+
+    def _fit(self, x: ArrayLike, y: ArrayLike, *, is_resumed: bool) -> Self:
+        matrix = to_matrix(x)
         target = np.ascontiguousarray(y, dtype=np.float64)
         if target.ndim != 1:
             raise BatchError(f"y: expected shape (n_rows,), got {target.shape}")
-        chosen, *others = self._search(matrix, target)
+        [[chosen, *others]] = self._fronts(matrix, [target], is_resumed=is_resumed)
         self.model_ = chosen
-        self.front_ = _sorted_front([chosen, *others])
+        self.front_ = sorted_front([chosen, *others])
         self.n_features_in_ = matrix.shape[1]
         return self
+
+    def _add_models(self, saved: Saved) -> None:
+        add_fronts(saved, [[self.model_], self.front_])
+
+    def _take_models(self, saved: Saved) -> None:
+        [self.model_], self.front_ = take_fronts(saved)
 
     def predict(self, x: ArrayLike) -> NDArray[np.float64]:
         """Return predictions ``(n_rows,)`` float64.
@@ -306,7 +166,7 @@ class SymbolicRegressor(_Symbolic):
         return self.model_.source()
 
 
-class SymbolicClassifier(_Symbolic):
+class SymbolicClassifier(Symbolic):
     """Find formulas that separate classes by tree genetic programming.
 
     Two classes need one formula, more need one per class against the rest. Trees are fitted to
@@ -341,23 +201,54 @@ class SymbolicClassifier(_Symbolic):
             BatchError: Shapes do not fit, values are not finite, or there is one class only.
             ConfigError: A parameter is outside its range.
         """
-        matrix = _to_matrix(x)
+        return self._fit(x, y, is_resumed=False)
+
+    def resume(self, x: ArrayLike, y: ArrayLike) -> Self:
+        """Go on with a fit that was interrupted, or saved in the middle; the same models come.
+
+        Args:
+            x: As in the fit.
+            y: As in the fit.
+
+        Returns:
+            The estimator, as after `fit`.
+
+        Raises:
+            OrderError: No fit was interrupted.
+            StateError: Other data than in the fit.
+        """
+        return self._fit(x, y, is_resumed=True)
+
+    def _fit(self, x: ArrayLike, y: ArrayLike, *, is_resumed: bool) -> Self:
+        matrix = to_matrix(x)
         labels = np.asarray(y)
         if labels.shape != matrix.shape[:1]:
             raise BatchError(f"y: expected shape ({matrix.shape[0]},), got {labels.shape}")
         classes = np.unique(labels)
         if len(classes) < 2:  # noqa: PLR2004 - something to tell apart
             raise BatchError(f"y: expected at least two classes, got {len(classes)}")
-        models: list[Expression] = []
-        fronts: list[list[Expression]] = []
-        for positive in classes[1:] if len(classes) == 2 else classes:  # noqa: PLR2004
-            target = np.where(labels == positive, 1.0, -1.0)
-            front = self._search(matrix, target)
-            models.append(front[0].calibrate(matrix, target))
-            fronts.append(_sorted_front(front))
-        self.classes_, self.models_, self.fronts_ = classes, models, fronts
+        positives = classes[1:] if len(classes) == 2 else classes  # noqa: PLR2004
+        targets = [np.where(labels == positive, 1.0, -1.0) for positive in positives]
+        fronts = self._fronts(matrix, targets, is_resumed=is_resumed)
+        pairs = zip(fronts, targets, strict=True)
+        self.classes_ = classes
+        self.models_ = [front[0].calibrate(matrix, target) for front, target in pairs]
+        self.fronts_ = [sorted_front(front) for front in fronts]
         self.n_features_in_ = matrix.shape[1]
         return self
+
+    def _add_models(self, saved: Saved) -> None:
+        labels = self.classes_
+        if labels.dtype.kind == "O":
+            labels = np.array(labels.tolist())
+        if labels.dtype.kind not in "biufSUmM":
+            raise ConfigError("classes_: expected labels that are numbers or text, got objects")
+        saved.add_array(labels)
+        add_fronts(saved, [self.models_, *self.fronts_])
+
+    def _take_models(self, saved: Saved) -> None:
+        self.classes_ = np.asarray(saved.take_array())
+        self.models_, *self.fronts_ = take_fronts(saved)
 
     def predict_proba(self, x: ArrayLike) -> NDArray[np.float64]:
         """Return probabilities ``(n_rows, n_classes)`` float64 in the order of ``classes_``.

@@ -7,6 +7,7 @@ criterion for several objectives.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,13 @@ __all__ = ["AnyOf", "Budget", "Criterion", "Stagnation", "Target", "Tolerance"]
 
 class Criterion:
     """Base of the criteria: ``criterion(step)`` returns why to stop, or None."""
+
+    def check(self, search: Any) -> None:
+        """Look at a search before its loop begins.
+
+        Raises:
+            ConfigError: The criterion cannot judge searches of this kind.
+        """
 
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""
@@ -62,6 +70,12 @@ class AnyOf(Criterion):
                 )
             inner = criterion.criteria if isinstance(criterion, AnyOf) else [criterion]
             self.criteria += inner
+
+    def check(self, search: Any) -> None:
+        """Look at a search before its loop begins; see `Criterion`."""
+        for criterion in self.criteria:
+            if isinstance(criterion, Criterion):
+                criterion.check(search)
 
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""
@@ -109,8 +123,46 @@ class Budget(Criterion):
         return None
 
 
-def _best(step: Step) -> tuple[float, float, float]:
+def search_of(algorithm: Any) -> Any:
+    """Return the search that a stand-in such as a database's recorder drives, or itself."""
+    while hasattr(inner := getattr(algorithm, "algorithm", None), "ask"):
+        algorithm = inner
+    return algorithm
+
+
+class Watched:
+    """Tells a criterion that keeps a memory whether it still sees the same run."""
+
+    def __init__(self) -> None:
+        self._search: Callable[[], Any] = lambda: None
+        self._n_evaluations = 0
+
+    def is_another(self, step: Step) -> bool:
+        """Whether this step is of another search, or of one that began anew."""
+        search = search_of(step.algorithm)
+        is_same = self._search() is search and step.n_evaluations > self._n_evaluations
+        self._n_evaluations = step.n_evaluations
+        if not is_same:
+            self._search = weakref.ref(search)
+        return not is_same
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as fresh: a search in another process is another search."""
+        return (Watched, ())
+
+
+def _check_single(criterion: Criterion, search: Any) -> None:
+    n_objectives = getattr(search, "n_objectives", 1)
+    if n_objectives > 1:
+        raise ConfigError(
+            f"termination: {type(criterion).__name__} expected one objective, got {n_objectives}; "
+            "use HypervolumeConvergence(reference), or a function of a step"
+        )
+
+
+def _best(criterion: Criterion, step: Step) -> tuple[float, float, float]:
     """Return violation, score, and the sign with which smaller scores are better."""
+    _check_single(criterion, step.algorithm)
     best = step.algorithm.best
     if best is None:
         return float("inf"), float("nan"), 1.0
@@ -119,7 +171,7 @@ def _best(step: Step) -> tuple[float, float, float]:
 
 
 class Target(Criterion):
-    """Stop at a score this good, without violation.
+    """Stop at a score this good, without violation; for single objectives.
 
     Args:
         score: In the caller's direction.
@@ -133,14 +185,20 @@ class Target(Criterion):
             raise ConfigError("target: expected a number, got NaN")
         self.score = float(score)
 
+    def check(self, search: Any) -> None:
+        """Refuse several objectives; see `Criterion`."""
+        _check_single(self, search)
+
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""
-        violation, score, sign = _best(step)
+        violation, score, sign = _best(self, step)
         return "target" if violation <= 0.0 and sign * score <= sign * self.score else None
 
 
 class Stagnation(Criterion):
-    """Stop when the best row has not improved for a while.
+    """Stop when the best row has not improved for a while; for single objectives.
+
+    It may be used again: another search, or one that began anew, starts with a clean memory.
 
     Args:
         evaluations: For so many evaluations.
@@ -159,15 +217,18 @@ class Stagnation(Criterion):
         self.improvement = float(improvement)
         self._best = (float("inf"), float("inf"))
         self._since = 0
-        self._last = 0
+        self._watched = Watched()
+
+    def check(self, search: Any) -> None:
+        """Refuse several objectives; see `Criterion`."""
+        _check_single(self, search)
 
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""
-        violation, score, sign = _best(step)
-        if step.n_evaluations < self._last:  # another run
+        violation, score, sign = _best(self, step)
+        if self._watched.is_another(step):
             self._best = (float("inf"), float("inf"))
-            self._since = 0
-        self._last = step.n_evaluations
+            self._since = step.n_evaluations - len(step.evaluated)
         known_violation, known = self._best
         if violation < known_violation or (
             violation == known_violation and sign * score < known - self.improvement

@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera import population as _native
 from chimera.errors import BatchError, ConfigError
+from chimera.evolution._numbers import ensure_numbers, ensure_whole
 
 __all__ = [
+    "HYPERVOLUME_STEPS_MAX",
     "HypervolumeEstimate",
     "crowding_distance",
     "epsilon_indicator",
@@ -28,6 +30,8 @@ __all__ = [
     "pareto_ranks",
 ]
 
+# A step is about one comparison of two numbers: many minutes.
+HYPERVOLUME_STEPS_MAX = 2**40
 
 _N_DIMENSIONS = 2
 
@@ -46,6 +50,7 @@ class HypervolumeEstimate(NamedTuple):
 
 def _rows(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Return values as a finite 2-D array in C order."""
+    ensure_numbers(name, values, BatchError)
     try:
         array = np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -61,6 +66,7 @@ def _rows(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 def _point(name: str, values: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return values as a finite array of shape (n,)."""
+    ensure_numbers(name, values, BatchError)
     try:
         array = np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -68,6 +74,13 @@ def _point(name: str, values: ArrayLike, n: int) -> NDArray[np.float64]:
     if np.shape(values) != (n,) or not np.isfinite(array).all():
         raise BatchError(f"{name}: expected {n} finite values, got {values!r}")
     return array
+
+
+def _steps(max_steps: int) -> int:
+    """Return a limit of steps that the extension takes."""
+    if not 0 < max_steps < 2**63:
+        raise ConfigError(f"max_steps: expected at least 1, less than 2^63, got {max_steps!r}")
+    return max_steps
 
 
 def pareto_ranks(objectives: ArrayLike) -> NDArray[np.int64]:
@@ -133,19 +146,24 @@ def crowding_distance(
     return _native.crowding_distance(rows, fronts.tolist())
 
 
-def hypervolume(objectives: ArrayLike, *, reference: ArrayLike) -> float:
+def hypervolume(
+    objectives: ArrayLike, *, reference: ArrayLike, max_steps: int = HYPERVOLUME_STEPS_MAX
+) -> float:
     """Return the volume that rows dominate up to a reference point, exactly.
 
     Args:
         objectives: ``(n, m) float64``, minimised. Rows that are not better than the reference in
             every objective add nothing.
         reference: ``(m,) float64``.
+        max_steps: Steps, about comparisons of two numbers, after which the call gives up. Ctrl-C
+            ends it before.
 
     Returns:
         The hypervolume, 0 without rows.
 
     Raises:
-        BatchError: Shapes do not fit, or values are not finite.
+        BatchError: Shapes do not fit, values are not finite, or it takes more than ``max_steps``.
+        ConfigError: ``max_steps`` is outside its range.
 
     Complexity:
         ``n log n`` for two and three objectives as fronts usually are, ``n² log n`` for four,
@@ -159,7 +177,8 @@ def hypervolume(objectives: ArrayLike, *, reference: ArrayLike) -> float:
         3.0
     """
     rows = _rows("objectives", objectives)
-    return _native.hypervolume(rows, _point("reference", reference, rows.shape[1]))
+    point = _point("reference", reference, rows.shape[1])
+    return _native.hypervolume(rows, point, max_steps=_steps(max_steps))
 
 
 def hypervolume_estimate(
@@ -184,7 +203,7 @@ def hypervolume_estimate(
 
     Raises:
         BatchError: Shapes do not fit, or values are not finite.
-        ConfigError: ``n_samples`` or ``confidence`` is outside its range.
+        ConfigError: ``n_samples``, ``confidence`` or ``seed`` is outside its range.
 
     Source:
         Hoeffding, 1963, for the bound.
@@ -198,6 +217,7 @@ def hypervolume_estimate(
     point = _point("reference", reference, rows.shape[1])
     if not 0 < n_samples < 2**63:
         raise ConfigError(f"n_samples: expected at least 1, got {n_samples!r}")
+    ensure_whole("seed", seed, 2**64)
     found = _native.hypervolume_estimate(
         rows, point, n_samples=n_samples, confidence=confidence, seed=seed
     )
@@ -205,13 +225,14 @@ def hypervolume_estimate(
 
 
 def hypervolume_contributions(
-    objectives: ArrayLike, *, reference: ArrayLike
+    objectives: ArrayLike, *, reference: ArrayLike, max_steps: int = HYPERVOLUME_STEPS_MAX
 ) -> NDArray[np.float64]:
     """Return the volume that each row alone dominates.
 
     Args:
         objectives: ``(n, m) float64``, minimised.
         reference: ``(m,) float64``.
+        max_steps: As for `hypervolume`.
 
     Returns:
         ``(n,) float64``: what the front, the rows that no other dominates, would lose without the
@@ -219,14 +240,16 @@ def hypervolume_contributions(
         equal rows.
 
     Raises:
-        BatchError: Shapes do not fit, or values are not finite.
+        BatchError: Shapes do not fit, values are not finite, or it takes more than ``max_steps``.
+        ConfigError: ``max_steps`` is outside its range.
 
     Example:
         >>> hypervolume_contributions([[1.0, 2.0], [2.0, 1.0]], reference=[3.0, 3.0])
         array([1., 1.])
     """
     rows = _rows("objectives", objectives)
-    return _native.hypervolume_contributions(rows, _point("reference", reference, rows.shape[1]))
+    point = _point("reference", reference, rows.shape[1])
+    return _native.hypervolume_contributions(rows, point, max_steps=_steps(max_steps))
 
 
 def _against(name: str, objectives: ArrayLike, reference: ArrayLike) -> float:

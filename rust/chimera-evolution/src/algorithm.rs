@@ -4,8 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::run::BATCH_VALUES_MAX;
 use crate::space::Space;
 use crate::threads::Threads;
 
@@ -19,8 +20,8 @@ pub struct Context {
     pub seed: u64,
     /// Number of batches told so far: the step of the random streams.
     pub generation: u64,
-    /// Identity of the first row of this batch; the others follow. Also the number of rows that were
-    /// asked before, in all.
+    /// Identity of the first row of this batch; the others follow unless [`Batch::ids`] names them.
+    /// Also the number of rows that had an identity before.
     pub first_id: u64,
     /// Threads to use; the result must not depend on them.
     pub threads: Threads,
@@ -33,7 +34,13 @@ pub struct Origins {
     pub parents: Matrix<u64>,
     /// Index of each row's operator in [`Algorithm::operators`], `(n, 1)`.
     pub operators: Matrix<u8>,
+    /// A number of the algorithm's own that comes back with each row, such as its step size, `(n, 1)`;
+    /// NaN in rows that it did not ask. Empty when the algorithm has none.
+    pub tags: Matrix<f64>,
 }
+
+/// The operator of rows that were not asked, in [`Origins::operators`].
+pub const NO_OPERATOR: u8 = u8::MAX;
 
 /// Candidates to evaluate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,12 +49,59 @@ pub struct Batch {
     pub genomes: Vec<Column>,
     /// Lineage; empty matrices when the algorithm samples from a distribution.
     pub origins: Origins,
+    /// Identity of each row, `(n, 1)`; empty when they follow from [`Context::first_id`]. Told rows
+    /// need not follow each other: a steady search may be told any rows it asked earlier.
+    pub ids: Matrix<u64>,
 }
 
 impl Batch {
     /// Number of candidates.
     pub fn n_rows(&self) -> usize {
         self.genomes.first().map_or(0, Column::n_rows)
+    }
+
+    /// Whether nobody else holds its memory.
+    fn is_free(&self) -> bool {
+        let Origins { parents, operators, tags } = &self.origins;
+        let is_shared = |column: &Column| match column {
+            Column::F64(matrix) => matrix.is_shared(),
+            Column::F32(matrix) => matrix.is_shared(),
+            Column::I64(matrix) => matrix.is_shared(),
+            Column::Bool(matrix) => matrix.is_shared(),
+        };
+        let is_lineage_shared = parents.is_shared() || operators.is_shared() || tags.is_shared();
+        !is_lineage_shared && !self.genomes.iter().any(is_shared)
+    }
+
+    /// Identity of a row.
+    pub fn id(&self, row: usize, context: &Context) -> u64 {
+        let following = || context.first_id.wrapping_add(row as u64);
+        self.ids.as_slice().get(row).copied().unwrap_or_else(following)
+    }
+}
+
+/// Batches that were handed out, written again once their holders have let go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spares(Vec<Batch>);
+
+impl Spares {
+    /// Parents, the batch, and the caller's last one: no search holds more.
+    const CAPACITY: usize = 3;
+
+    /// Puts a batch in place whose memory nobody else holds, if somebody holds that of `batch`.
+    pub fn renew(&mut self, batch: &mut Batch, space: &Space) {
+        if batch.is_free() {
+            return;
+        }
+        let free = self.0.iter().position(Batch::is_free);
+        let next = free.map_or_else(
+            || Batch { genomes: space.columns(), ..Batch::default() },
+            |idx| self.0.swap_remove(idx),
+        );
+        let held = std::mem::replace(batch, next);
+        if self.0.len() < Self::CAPACITY {
+            self.0.push(held);
+        }
     }
 }
 
@@ -72,9 +126,10 @@ impl Scores<'_> {
         self.failed.get(row).copied().unwrap_or(false)
     }
 
-    /// Constraint violation of a row; 0 when feasible.
+    /// Constraint violation of a row; 0 when feasible, never -0, which total orders put apart.
     pub fn violation(&self, row: usize) -> f64 {
-        self.violations.get(row).copied().unwrap_or(0.0)
+        // -0 + 0 is 0; anything else stays.
+        self.violations.get(row).copied().unwrap_or(0.0) + 0.0
     }
 
     /// The single objective by which a row ranks: infinite when failed. Ties and constraints are the
@@ -101,6 +156,38 @@ pub struct Population {
     pub descriptors: Matrix<f64>,
     /// `(n, 1)` identities, or empty.
     pub ids: Matrix<u64>,
+    /// `(n, k)` identities of parents, as in [`Origins`]; or empty.
+    pub parents: Matrix<u64>,
+    /// `(n, 1)` operators, as in [`Origins`]; or empty.
+    pub operators: Matrix<u8>,
+    /// `(n, 1)` generation in which each row was told; or empty.
+    pub generations: Matrix<u64>,
+}
+
+impl Population {
+    /// Whether every column has a row for each genome and the genomes are of the space.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn check(&self, space: &Space) -> Result<()> {
+        let n = self.genomes.first().map_or(0, Column::n_rows);
+        if n > 0 {
+            space.check(&self.genomes, n)?;
+        }
+        let columns = [
+            ("objectives", self.objectives.n_rows()),
+            ("violations", self.violations.n_rows()),
+            ("descriptors", self.descriptors.n_rows()),
+            ("ids", self.ids.n_rows()),
+            ("parents", self.parents.n_rows()),
+            ("operators", self.operators.n_rows()),
+            ("generations", self.generations.n_rows()),
+        ];
+        match columns.into_iter().find(|(_, n_rows)| *n_rows != n && *n_rows != 0) {
+            Some((name, n_rows)) => Err(Error::batch(name, format!("{n} rows"), n_rows)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One kind of search over genomes. The harness [`crate::Run`] has checked everything that arrives:
@@ -137,6 +224,12 @@ pub trait Algorithm: Send + Sync {
         false
     }
 
+    /// Memory that a row asked and told takes, about: `ask` is refused when there is not enough.
+    fn bytes_a_row(&self) -> usize {
+        // Parent and child, and what is known of both.
+        2 * self.space().bytes_a_row() + 64
+    }
+
     /// Names of the variation operators, for lineage.
     fn operators(&self) -> &'static [&'static str] {
         &["sample"]
@@ -149,6 +242,26 @@ pub trait Algorithm: Send + Sync {
     /// What the algorithm documents.
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()>;
 
+    /// Whether [`Algorithm::tell`] would take these scores of `n_rows` rows: what it accepts here, it must not refuse
+    /// there. For whoever tells several algorithms, all or none.
+    ///
+    /// # Errors
+    /// What the algorithm documents.
+    fn check_tell(&self, _n_rows: usize, _scores: &Scores<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether a state that was loaded can go on: parts that agree in length with each other and with
+    /// the space, settings in their ranges, finite numbers. A checksum finds damage; this finds
+    /// content that no search wrote. Methods with a state of their own check more than this.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    fn check_state(&self) -> Result<()> {
+        check_sizes(self)?;
+        self.population().check(self.space())
+    }
+
     /// Learn from scores. `batch` is the last one asked, or rows that the caller supplies instead;
     /// keep rows by cloning columns (cheap, shared) or by copying.
     ///
@@ -159,14 +272,6 @@ pub trait Algorithm: Send + Sync {
     /// What it holds.
     fn population(&self) -> Population;
 
-    /// Check a state that was loaded.
-    ///
-    /// # Errors
-    /// Parts that contradict each other, though the checksum was right.
-    fn check_state(&self) -> Result<()> {
-        Ok(())
-    }
-
     /// Why it would stop by itself, for example `tolerance`; none while it still moves.
     fn stop_reason(&self) -> Option<&'static str> {
         None
@@ -176,6 +281,20 @@ pub trait Algorithm: Send + Sync {
     fn figures(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
+}
+
+/// Whether a batch has a size that can be asked.
+///
+/// # Errors
+/// It is empty, or larger than memory.
+pub fn check_sizes<A: Algorithm + ?Sized>(algorithm: &A) -> Result<()> {
+    let n_rows = algorithm.batch_size();
+    let n_genes = algorithm.space().n_genes();
+    if n_rows == 0 || n_rows.checked_mul(n_genes).is_none_or(|n| n > BATCH_VALUES_MAX) {
+        let expected = format!("1 to {} rows", BATCH_VALUES_MAX / n_genes.max(1));
+        return Err(Error::setting("batch_size", expected, n_rows));
+    }
+    Ok(())
 }
 
 /// How a method is made from its settings, which come as JSON from outside.

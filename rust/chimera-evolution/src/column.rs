@@ -17,6 +17,17 @@ pub enum Type {
     Bool,
 }
 
+impl Type {
+    /// Bytes of a value.
+    pub const fn width(self) -> usize {
+        match self {
+            Self::F64 | Self::I64 => 8,
+            Self::F32 => 4,
+            Self::Bool => 1,
+        }
+    }
+}
+
 /// Genomes of one block, one row an individual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Column {

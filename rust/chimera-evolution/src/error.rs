@@ -27,6 +27,19 @@ pub enum Error {
     /// Calls in the wrong order.
     #[error("{0}")]
     Order(&'static str),
+    /// More memory than there is; nothing was changed.
+    #[error(
+        "{what}: expected room for {n_bytes} bytes, got less memory; take less of it, or another setting"
+    )]
+    Memory {
+        /// What needs it.
+        what: &'static str,
+        /// How much.
+        n_bytes: usize,
+    },
+    /// The caller ended the call early, by [`crate::stop::when`].
+    #[error("stopped before the end, as asked; nothing was made")]
+    Stopped,
     /// A saved state that cannot be read.
     #[error(
         "saved search cannot be read: {reason}; start a new run, or use the version that wrote it"

@@ -16,8 +16,11 @@ pub mod differential;
 pub mod error;
 pub mod genetic;
 pub mod gp;
+pub mod guarded;
 pub mod islands;
+pub mod lineage;
 pub mod matrix;
+pub mod memory;
 pub mod method;
 pub mod multi;
 pub mod nes;
@@ -31,12 +34,15 @@ pub mod random;
 pub mod run;
 pub mod simd;
 pub mod space;
+pub mod stop;
 pub mod swarm;
 #[cfg(test)]
 mod testing;
 pub mod threads;
 
-pub use algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Origins, Population, Scores};
+pub use algorithm::{
+    Algorithm, Batch, Build, Context, NO_OPERATOR, NO_PARENT, Origins, Population, Scores,
+};
 pub use column::{Column, Type};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, Pool};

@@ -11,10 +11,34 @@ use crate::error::{Error, Result};
 
 /// A dense row-major matrix; clones share memory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved<T>", bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Matrix<T> {
     data: Arc<Vec<T>>,
     n_rows: usize,
     n_columns: usize,
+}
+
+/// A matrix as it comes from outside.
+#[derive(Deserialize)]
+struct Saved<T> {
+    data: Vec<T>,
+    n_rows: usize,
+    n_columns: usize,
+}
+
+impl<T> TryFrom<Saved<T>> for Matrix<T> {
+    type Error = Error;
+
+    fn try_from(saved: Saved<T>) -> Result<Self> {
+        let Saved { data, n_rows, n_columns } = saved;
+        // Rows of nothing take no memory, so their number would be anything.
+        let is_hollow = n_columns == 0 && n_rows > 0;
+        if is_hollow || n_rows.checked_mul(n_columns) != Some(data.len()) {
+            let expected = format!("{n_rows} x {n_columns} of them");
+            return Err(Error::batch("values", expected, data.len()));
+        }
+        Ok(Self { data: Arc::new(data), n_rows, n_columns })
+    }
 }
 
 impl<T: Copy + Default> Matrix<T> {

@@ -81,15 +81,21 @@ macro_rules! methods {
             /// The state that [`Method::to_bytes`] wrote.
             ///
             /// # Errors
-            /// An unknown name, or bytes that are damaged.
+            /// An unknown name, bytes that are damaged, or a state that no search wrote.
             pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
-                let method = match name {
-                    $($name => postcard::from_bytes::<$type>(bytes)
-                        .map(|method| Self::$variant(Box::new(method))),)*
+                let (method, rest) = match name {
+                    $($name => postcard::take_from_bytes::<$type>(bytes)
+                        .map(|(method, rest)| (Self::$variant(Box::new(method)), rest)),)*
                     other => Err(postcard::Error::custom(format_args!("unknown method {other}"))),
                 }
                 .map_err(|error| unreadable(&error))?;
-                method.algorithm().check_state()?;
+                if !rest.is_empty() {
+                    return Err(unreadable(&"it is longer than it should be"));
+                }
+                method.algorithm().check_state().map_err(|error| match error {
+                    Error::State { .. } => error,
+                    other => unreadable(&other),
+                })?;
                 Ok(method)
             }
         }

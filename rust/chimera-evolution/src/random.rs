@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::space::{Block, Kind, Space};
 
+/// Most rows of a batch by default; `ask` may be given more.
+const BATCH_MAX: usize = 1_000_000;
+
 /// Settings of [`RandomSearch`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +32,9 @@ impl Build for RandomSearch {
     type Settings = Settings;
 
     fn build(space: Space, settings: Settings, _seed: u64) -> Result<Self> {
-        if settings.batch_size == 0 {
-            return Err(Error::setting("batch_size", "at least 1", 0));
+        if !(1..=BATCH_MAX).contains(&settings.batch_size) {
+            let expected = format!("1 to {BATCH_MAX}");
+            return Err(Error::setting("batch_size", expected, settings.batch_size));
         }
         for block in space.blocks() {
             if matches!(block.kind, Kind::F64 | Kind::F32) && !block.is_bounded() {
@@ -124,6 +128,10 @@ impl Algorithm for RandomSearch {
 
     fn is_steady(&self) -> bool {
         true
+    }
+
+    fn bytes_a_row(&self) -> usize {
+        self.space.bytes_a_row() // rows are handed out and forgotten
     }
 
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {

@@ -99,8 +99,26 @@ impl Block {
 
 /// The blocks of a genome.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved")]
 pub struct Space {
     blocks: Vec<Block>,
+}
+
+/// A space as it comes from outside.
+#[derive(Deserialize)]
+struct Saved {
+    blocks: Vec<Block>,
+}
+
+impl TryFrom<Saved> for Space {
+    type Error = Error;
+
+    fn try_from(saved: Saved) -> Result<Self> {
+        let parts = saved.blocks.into_iter();
+        let parts =
+            parts.map(|block| (block.name, block.kind.name().to_owned(), block.lower, block.upper));
+        Self::new(parts.collect())
+    }
 }
 
 impl Space {
@@ -154,6 +172,11 @@ impl Space {
         self.blocks.iter().map(Block::n_genes).sum()
     }
 
+    /// Memory of one row.
+    pub(crate) fn bytes_a_row(&self) -> usize {
+        self.blocks.iter().map(|block| block.n_genes() * block.kind.dtype().width()).sum()
+    }
+
     /// The only block, when it holds 64-bit floats.
     ///
     /// # Errors
@@ -178,11 +201,11 @@ impl Space {
         self.blocks.iter().map(|block| Column::empty(block.kind.dtype())).collect()
     }
 
-    /// Checks genomes that come from outside: shapes, types, bounds, finite, permutations whole.
+    /// Checks that there is a column of the right type for each block, whatever its rows.
     ///
     /// # Errors
-    /// The first thing that does not fit.
-    pub fn check(&self, genomes: &[Column], n_rows: usize) -> Result<()> {
+    /// The first column that does not fit.
+    pub fn check_columns(&self, genomes: &[Column]) -> Result<()> {
         if genomes.len() != self.blocks.len() {
             return Err(Error::batch(
                 "batch",
@@ -198,6 +221,17 @@ impl Space {
                     format!("{:?}", column.dtype()).to_lowercase(),
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Checks genomes that come from outside: shapes, types, bounds, finite, permutations whole.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn check(&self, genomes: &[Column], n_rows: usize) -> Result<()> {
+        self.check_columns(genomes)?;
+        for (block, column) in self.blocks.iter().zip(genomes) {
             if column.n_rows() != n_rows || column.n_columns() != block.n_genes() {
                 return Err(Error::batch(
                     "batch",

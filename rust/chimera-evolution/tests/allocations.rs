@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use chimera_evolution::{Run, Scores, Space, Threads};
+use chimera_evolution::{Batch, Column, Context, Matrix, Method, Run, Scores, Space, Threads};
 
 struct Counting;
 
@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Name, kind of genes, settings.
+/// Name, kind of genes, settings; `islands of NAME` are three of that method and settings.
 const METHODS: &[(&str, &str, &str)] = &[
     ("ga", "f64", r#"{"population_size": 64}"#),
     ("ga", "f32", r#"{"population_size": 64, "n_elites": 5, "selection": "rank"}"#),
@@ -53,14 +53,53 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("de", "f64", "{}"),
     ("jade", "f64", "{}"),
     ("ga", "permutation", r#"{"population_size": 64, "permutation_crossover": "edge"}"#),
+    ("nsga2", "f64", r#"{"n_objectives": 2, "population_size": 64}"#),
+    ("nsga2", "f32", r#"{"n_objectives": 3, "population_size": 64}"#),
+    ("nsga2", "permutation", r#"{"n_objectives": 4, "population_size": 64}"#),
+    ("nsga3", "f64", r#"{"n_objectives": 2, "n_partitions": 63}"#),
+    ("nsga3", "boolean", r#"{"n_objectives": 3, "n_partitions": 9, "population_size": 64}"#),
+    ("sms_emoa", "f64", r#"{"n_objectives": 2, "population_size": 64}"#),
+    ("sms_emoa", "integer", r#"{"n_objectives": 3, "population_size": 64, "offspring": 16}"#),
+    ("sms_emoa", "f64", r#"{"n_objectives": 4, "population_size": 32}"#),
+    ("moead", "f64", r#"{"n_objectives": 2, "n_partitions": 63}"#),
+    ("moead", "f32", r#"{"n_objectives": 3, "variation": "de"}"#),
+    ("moead", "boolean", r#"{"n_objectives": 2, "n_partitions": 63}"#),
+    ("ga", "f64", r#"{"population_size": 64, "crossover": "sbx_unbounded"}"#),
+    ("ga", "f64", r#"{"population_size": 64, "scheme": "steady_state"}"#),
+    ("lshade", "f64", r#"{"population_size": 64, "budget": 10000}"#),
+    ("pso", "f64", "{}"),
+    ("pso", "f64", r#"{"motion": "spherical", "topology": "global"}"#),
+    ("islands of ga", "f64", r#"{"population_size": 32}"#),
+    ("islands of de", "f64", r#"{"population_size": 32}"#),
+    ("cmaes", "f64", "{}"),
+    ("cmaes", "f64", r#"{"covariance": "separable"}"#),
+    ("cmaes", "f64", r#"{"active": false, "restarts": "none", "population_size": 128}"#),
+    ("xnes", "f64", "{}"),
+    ("xnes", "f64", r#"{"population_size": 40}"#),
+    ("lm_ma_es", "f64", "{}"),
+    ("openai_es", "f64", "{}"),
 ];
+
+fn start(name: &str, space: Space, settings: &str) -> chimera_evolution::Result<Run> {
+    let Some(name) = name.strip_prefix("islands of ") else {
+        return Run::new(name, space, settings, 1, Threads::one());
+    };
+    let mut states = Vec::new();
+    for seed in 0..3 {
+        let run = Run::new(name, space.clone(), settings, seed, Threads::one())?;
+        let digits: Vec<String> = run.save()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        states.push(format!("\"{}\"", digits.concat()));
+    }
+    let settings = format!("{{\"states\": [{}], \"migration_every\": 3}}", states.join(","));
+    Run::new("islands", space, &settings, 1, Threads::one())
+}
 
 #[test]
 fn test_a_warm_generation_allocates_nothing() {
     for (name, kind, settings) in METHODS {
         let block = ("x".into(), (*kind).into(), vec![-4.0; 20], vec![4.0; 20]);
         let space = Space::new(vec![block]).unwrap();
-        let mut run = Run::new(name, space, settings, 1, Threads::one()).unwrap();
+        let mut run = start(name, space, settings).unwrap();
         let n_objectives = run.method().algorithm().n_objectives();
         let mut scores = Vec::with_capacity(4096);
         for generation in 0..40_u32 {
@@ -81,6 +120,94 @@ fn test_a_warm_generation_allocates_nothing() {
     }
 }
 
+/// Objectives on which a strategy, or a part of the portfolio, is at home.
+fn separable(x: &[f64]) -> f64 {
+    x.iter().map(|v| v * v - (6.0 * v).cos()).sum()
+}
+
+fn valley(x: &[f64]) -> f64 {
+    let pairs = x.iter().zip(x.iter().skip(1));
+    pairs.map(|(a, b)| 100.0 * (b - a * a).powi(2) + (1.0 - a).powi(2)).sum()
+}
+
+fn rugged(x: &[f64]) -> f64 {
+    let along: f64 = x.iter().sum();
+    separable(x) + along * along + (20.0 * x.iter().product::<f64>()).sin()
+}
+
+type Objective = fn(&[f64]) -> f64;
+
+/// Name, settings, objective, whether the caller repairs rows: told ones differ from the asked ones.
+const STRATEGIES: &[(&str, &str, Objective, bool)] = &[
+    ("cmaes", "{}", valley, false),
+    ("cmaes", "{}", valley, true),
+    ("cmaes", r#"{"covariance": "separable"}"#, rugged, true),
+    ("cmaes", r#"{"restarts": "ipop"}"#, rugged, false),
+    ("xnes", "{}", valley, true),
+    ("xnes", r#"{"population_size": 30}"#, valley, true),
+    ("lm_ma_es", "{}", valley, true),
+    ("openai_es", "{}", valley, true),
+    ("auto", "{}", separable, false),
+    ("auto", "{}", valley, false),
+    ("auto", "{}", rugged, false),
+];
+
+/// What a search rightly makes anew: a distribution after a restart, the next part of the portfolio.
+/// Besides, a batch larger than any before needs memory. Nothing else may allocate.
+fn stage(method: &Method) -> Vec<f64> {
+    let figures = method.algorithm().figures();
+    let names = ["phase", "restarts", "n_restarts", "population_size"];
+    figures.iter().filter(|(name, _)| names.contains(name)).map(|(_, value)| *value).collect()
+}
+
+/// Without the harness, which copies a new best row.
+#[test]
+fn test_a_warm_strategy_allocates_only_where_it_begins_anew() {
+    const N_WARM: u64 = 20;
+    for (name, settings, objective, repairs) in STRATEGIES {
+        let space = Space::real(vec![-4.0; 12], vec![4.0; 12]).unwrap();
+        let mut method = Method::new(name, space.clone(), settings, 1).unwrap();
+        let mut batch = Batch { genomes: space.columns(), ..Batch::default() };
+        let mut scores = Vec::with_capacity(1 << 16);
+        let (mut first_id, mut since, mut n_quiet, mut largest) = (0, 0, 0, 0);
+        for generation in 0..1500 {
+            let threads = Threads::one();
+            let context = Context { seed: 1, generation, first_id, threads };
+            let before = stage(&method);
+            let n = method.algorithm().batch_size();
+            let start = COUNT.get();
+            method.algorithm_mut().ask(n, &context, &mut batch).unwrap();
+            let mut count = COUNT.get() - start;
+            let rows = batch.genomes[0].as_f64().unwrap();
+            scores.clear();
+            scores.extend(rows.rows().map(objective));
+            let told = if *repairs && generation % 3 == 0 {
+                let mut values = rows.as_slice().to_vec();
+                values.iter_mut().step_by(5).for_each(|value| *value = value.clamp(-1.0, 1.5));
+                let genomes = vec![Column::F64(Matrix::from_vec(values, n, 12).unwrap())];
+                Batch { genomes, ..batch.clone() }
+            } else {
+                batch.clone()
+            };
+            let scores = Scores { objectives: &scores, ..Scores::default() };
+            let start = COUNT.get();
+            method.algorithm_mut().tell(&told, &scores, &context).unwrap();
+            count += COUNT.get() - start;
+            drop(told);
+            first_id += n as u64;
+            let is_warm = stage(&method) == before && n <= largest;
+            since = if is_warm { since + 1 } else { 0 };
+            largest = largest.max(n);
+            n_quiet += u64::from(since > N_WARM);
+            assert!(
+                count == 0 || since <= N_WARM,
+                "{name} {settings}: {count} in {generation}, {since} after {before:?}"
+            );
+        }
+        assert!(n_quiet > 100, "{name} {settings}: {n_quiet}");
+    }
+}
+
 /// Archive searches: name, kind of genes, settings. Their descriptors come from outside.
 const ARCHIVE_SEARCHES: &[(&str, &str, &str)] = &[
     ("map_elites", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, MAP"#),
@@ -88,6 +215,7 @@ const ARCHIVE_SEARCHES: &[(&str, &str, &str)] = &[
     ("map_elites", "f64", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX4}, MAP"#),
     ("map_elites", "f64", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX8}, MAP"#),
     ("map_elites", "f32", r#""layout": {"kind": "sliding", "shape": [4, 4], SLIDING, BOX}, MAP"#),
+    ("cma_me", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, TEAM"#),
     ("cma_mae", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, TEAM, ANNEALED"#),
     (
         "cma_mae",
@@ -140,7 +268,7 @@ fn test_a_warm_archive_search_allocates_nothing() {
         let mut run = Run::new(name, space, &spelled(settings), 1, Threads::one()).unwrap();
         let n = run.method().algorithm().batch_size();
         let n_descriptors = run.method().algorithm().n_descriptors();
-        for generation in 0..95_u32 {
+        for generation in 0..120_u32 {
             // The same places in turns, so that the last new cell is filled early.
             let part = |idx: u32| f64::from(idx * 37 % 101) / 101.0;
             let place = |idx: u32| part(idx + 7 * (generation % 5));

@@ -1,6 +1,6 @@
 //! `chimera._chimera.population.Archive`: archives of elites on their own.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use chimera_evolution::quality_diversity::{self as core, Candidates, Cells, Insertion, Real};
 use chimera_evolution::{Error, Threads};
@@ -9,8 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::array::Column;
+use crate::convert::convert;
+use crate::enter::watched;
 use crate::error::{Failure, Outcome};
-use crate::population::convert;
+use crate::guarded::Guarded;
 use crate::view;
 
 /// Elites, at most one per cell of descriptor space.
@@ -29,7 +31,7 @@ use crate::view;
 ///     StateError: The saved state is damaged or of another version.
 #[pyclass(frozen, subclass, module = "chimera._chimera.population")]
 pub struct Archive {
-    inner: Mutex<Typed>,
+    inner: Guarded<Typed>,
     threads: Threads,
 }
 
@@ -68,6 +70,7 @@ impl Float for f64 {
     }
 }
 
+type Figures = (usize, f64, f64, f64, Option<f64>, Option<f64>);
 type Added = (Column<u8>, Column<f64>);
 
 #[pymethods]
@@ -82,7 +85,7 @@ impl Archive {
         state: Option<&[u8]>,
     ) -> Outcome<Self> {
         let threads = Threads::new(threads)?;
-        let typed = py.detach(|| -> Outcome<Typed> {
+        let typed = watched(py, || {
             if let Some(state) = state {
                 return Ok(if is_narrow {
                     Typed::Narrow(core::Archive::load(state)?)
@@ -98,7 +101,7 @@ impl Archive {
                 Typed::Wide(core::Archive::new(&layout, n_genes, rule, outside, &threads)?)
             })
         })?;
-        Ok(Self { inner: Mutex::new(typed), threads })
+        Ok(Self { inner: Guarded::new(typed), threads })
     }
 
     /// Insert a batch of evaluated solutions.
@@ -129,7 +132,7 @@ impl Archive {
         descriptors: &Bound<'_, PyAny>,
         failed: Option<&Bound<'_, PyAny>>,
     ) -> Outcome<Added> {
-        let is_narrow = matches!(&*self.lock(), Typed::Narrow(_));
+        let is_narrow = matches!(&*self.lock()?, Typed::Narrow(_));
         let failed = failed.map(|failed| convert::<bool>("failed", failed, "bool")).transpose()?;
         let skip = failed.as_ref().map_or(Ok(&[][..]), |failed| slice(failed))?;
         let insertion = if is_narrow {
@@ -143,7 +146,7 @@ impl Archive {
     /// Return the cell of each row of descriptors, ``(n,)`` uint32.
     fn cell_of(&self, py: Python<'_>, descriptors: &Bound<'_, PyAny>) -> Outcome<Column<u32>> {
         // The lock is taken after the conversion, which may run Python.
-        let is_narrow = matches!(&*self.lock(), Typed::Narrow(_));
+        let is_narrow = matches!(&*self.lock()?, Typed::Narrow(_));
         let cells = if is_narrow {
             self.locate::<f32>(py, descriptors)?
         } else {
@@ -153,37 +156,38 @@ impl Archive {
     }
 
     /// Return the row of the elite in each cell, ``(n,)`` int64; -1 where there is none.
-    fn row_of(&self, py: Python<'_>, cells: Vec<u32>) -> Column<i64> {
-        let rows = each!(&*self.lock(), archive => {
+    fn row_of(&self, py: Python<'_>, cells: Vec<u32>) -> Outcome<Column<i64>> {
+        let rows = each!(&*self.lock()?, archive => {
             let row = |cell: &u32| archive.elites().row_of_cell(*cell).map_or(-1, usize::cast_signed);
             cells.iter().map(|cell| row(cell) as i64).collect()
         });
-        Column::new(py, rows)
+        Ok(Column::new(py, rows))
     }
 
     /// Take all elites away.
-    fn clear(&self) {
-        each!(&mut *self.lock(), archive => archive.clear());
+    fn clear(&self) -> Outcome<()> {
+        each!(&mut *self.lock()?, archive => archive.clear());
+        Ok(())
     }
 
     /// Return ``(n_elites, coverage, qd_score, normalized_qd_score, best, mean)``.
     #[pyo3(signature = (offset=0.0))]
-    fn figures(&self, offset: f64) -> (usize, f64, f64, f64, Option<f64>, Option<f64>) {
-        let stats = each!(&*self.lock(), archive => archive.stats(offset));
-        (
+    fn figures(&self, offset: f64) -> Outcome<Figures> {
+        let stats = each!(&*self.lock()?, archive => archive.stats(offset));
+        Ok((
             stats.n_elites,
             stats.coverage,
             stats.qd_score,
             stats.normalized_qd_score,
             stats.best,
             stats.mean,
-        )
+        ))
     }
 
     /// The best elite ever inserted: ``(solution, objective, descriptors, cell, id)``; None before.
     #[getter]
     fn best<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        each!(&*self.lock(), archive => {
+        each!(&*self.lock()?, archive => {
             let Some(best) = archive.elites().best() else { return Ok(None) };
             let solution = PyArray1::from_slice(py, &best.solution);
             let descriptors = PyArray1::from_slice(py, &best.descriptors);
@@ -195,48 +199,48 @@ impl Archive {
     /// Solutions ``(n_elites, n_genes)``, a view, in the order in which cells were first filled.
     #[getter]
     fn solutions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&*self.lock(), archive => view::view(py, archive.elites().solutions()))
+        each!(&*self.lock()?, archive => view::view(py, archive.elites().solutions()))
     }
 
     /// Objectives ``(n_elites,)`` float64, in the same order.
     #[getter]
-    fn objectives<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        each!(&*self.lock(), archive => view::column(py, archive.elites().objectives()))
+    fn objectives<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyAny>> {
+        Ok(each!(&*self.lock()?, archive => view::column(py, archive.elites().objectives())))
     }
 
     /// Descriptors ``(n_elites, n_descriptors)``, a view, in the same order.
     #[getter]
     fn descriptors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&*self.lock(), archive => view::view(py, archive.elites().descriptors()))
+        each!(&*self.lock()?, archive => view::view(py, archive.elites().descriptors()))
     }
 
     /// Cells ``(n_elites,)`` uint32, in the same order.
     #[getter]
-    fn cells<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        each!(&*self.lock(), archive => view::column(py, archive.elites().cells()))
+    fn cells<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyAny>> {
+        Ok(each!(&*self.lock()?, archive => view::column(py, archive.elites().cells())))
     }
 
     /// Identities ``(n_elites,)`` uint64, in the same order: how many rows were added before.
     #[getter]
-    fn ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        each!(&*self.lock(), archive => view::column(py, archive.elites().ids()))
+    fn ids<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyAny>> {
+        Ok(each!(&*self.lock()?, archive => view::column(py, archive.elites().ids())))
     }
 
     /// Thresholds ``(n_elites,)`` float64, in the same order.
     #[getter]
-    fn thresholds(&self, py: Python<'_>) -> Column<f64> {
-        let thresholds = each!(&*self.lock(), archive => {
+    fn thresholds(&self, py: Python<'_>) -> Outcome<Column<f64>> {
+        let thresholds = each!(&*self.lock()?, archive => {
             let elites = archive.elites();
             let cells = elites.cells().as_slice().iter();
             cells.filter_map(|cell| elites.threshold_of_cell(*cell)).collect()
         });
-        Column::new(py, thresholds)
+        Ok(Column::new(py, thresholds))
     }
 
     /// Centroids ``(n_cells, n_descriptors)``, a view; None for other cells.
     #[getter]
     fn centroids<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        each!(&*self.lock(), archive => match archive.cells() {
+        each!(&*self.lock()?, archive => match archive.cells() {
             Cells::Centroids(cells) => view::view(py, cells.centroids()).map(Some),
             _ => Ok(None),
         })
@@ -244,70 +248,71 @@ impl Archive {
 
     /// Boundaries of the cells along each descriptor, for sliding ones; else empty.
     #[getter]
-    fn boundaries<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
-        each!(&*self.lock(), archive => match archive.cells() {
+    fn boundaries<'py>(&self, py: Python<'py>) -> Outcome<Vec<Bound<'py, PyAny>>> {
+        Ok(each!(&*self.lock()?, archive => match archive.cells() {
             Cells::Sliding(sliding) => {
                 let axes = sliding.boundaries().iter();
                 axes.map(|values| PyArray1::from_slice(py, values).into_any()).collect()
             }
             _ => Vec::new(),
-        })
+        }))
     }
 
     /// Number of cells.
     #[getter]
-    fn n_cells(&self) -> usize {
-        each!(&*self.lock(), archive => archive.elites().n_cells())
+    fn n_cells(&self) -> Outcome<usize> {
+        Ok(each!(&*self.lock()?, archive => archive.elites().n_cells()))
     }
 
     /// Number of genes of a solution.
     #[getter]
-    fn n_genes(&self) -> usize {
-        each!(&*self.lock(), archive => archive.elites().n_genes())
+    fn n_genes(&self) -> Outcome<usize> {
+        Ok(each!(&*self.lock()?, archive => archive.elites().n_genes()))
     }
 
     /// Number of descriptors of a solution.
     #[getter]
-    fn n_descriptors(&self) -> usize {
-        each!(&*self.lock(), archive => archive.elites().n_descriptors())
+    fn n_descriptors(&self) -> Outcome<usize> {
+        Ok(each!(&*self.lock()?, archive => archive.elites().n_descriptors()))
     }
 
     /// Least and greatest descriptors, two lists.
     #[getter]
-    fn ranges(&self) -> (Vec<f64>, Vec<f64>) {
-        each!(&*self.lock(), archive => {
+    fn ranges(&self) -> Outcome<(Vec<f64>, Vec<f64>)> {
+        Ok(each!(&*self.lock()?, archive => {
             let (lower, upper) = archive.ranges();
             let wide = |values: Vec<_>| values.into_iter().map(Real::wide).collect();
             (wide(lower), wide(upper))
-        })
+        }))
     }
 
     /// Cells along each descriptor; empty for cells around centroids.
     #[getter]
-    fn shape(&self) -> Vec<usize> {
-        each!(&*self.lock(), archive => archive.shape())
+    fn shape(&self) -> Outcome<Vec<usize>> {
+        Ok(each!(&*self.lock()?, archive => archive.shape()))
     }
 
     /// Whether solutions and descriptors are float32.
     #[getter]
-    fn is_narrow(&self) -> bool {
-        matches!(&*self.lock(), Typed::Narrow(_))
+    fn is_narrow(&self) -> Outcome<bool> {
+        Ok(matches!(&*self.lock()?, Typed::Narrow(_)))
     }
 
-    fn __len__(&self) -> usize {
-        each!(&*self.lock(), archive => archive.elites().n_elites())
+    fn __len__(&self) -> Outcome<usize> {
+        Ok(each!(&*self.lock()?, archive => archive.elites().n_elites()))
     }
 
     /// Return the whole archive as bytes, for ``state=``.
     fn dump<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyBytes>> {
-        let state = py.detach(|| each!(&*self.lock(), archive => archive.save()))?;
+        let state =
+            py.detach(|| -> Outcome<_> { Ok(each!(&*self.lock()?, archive => archive.save())?) })?;
         Ok(PyBytes::new(py, &state))
     }
 }
 
 impl Archive {
-    fn lock(&self) -> MutexGuard<'_, Typed> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Outcome<MutexGuard<'_, Typed>> {
+        self.inner.lock()
     }
 
     fn locate<T: Float>(
@@ -315,13 +320,14 @@ impl Archive {
         py: Python<'_>,
         descriptors: &Bound<'_, PyAny>,
     ) -> Outcome<Vec<u32>> {
-        let n_descriptors = each!(&*self.lock(), archive => archive.elites().n_descriptors());
+        let n_descriptors = each!(&*self.lock()?, archive => archive.elites().n_descriptors());
         let descriptors = convert::<T>("descriptors", descriptors, T::NAME)?;
         rows("descriptors", &descriptors, n_descriptors)?;
         let values = slice(&descriptors)?;
         py.detach(|| {
             let mut cells = Vec::new();
-            if let Some(archive) = T::of(&mut self.lock()) {
+            let mut typed = self.lock()?;
+            if let Some(archive) = T::of(&mut typed) {
                 archive.check_descriptors(values, &[])?;
                 archive.locate(values, &self.threads, &mut cells);
             }
@@ -339,7 +345,7 @@ impl Archive {
     ) -> Outcome<Insertion> {
         let solutions = convert::<T>("solutions", solutions, T::NAME)?;
         let descriptors = convert::<T>("descriptors", descriptors, T::NAME)?;
-        let (n_genes, n_descriptors) = each!(&*self.lock(), archive => {
+        let (n_genes, n_descriptors) = each!(&*self.lock()?, archive => {
             (archive.elites().n_genes(), archive.elites().n_descriptors())
         });
         rows("solutions", &solutions, n_genes)?;
@@ -369,7 +375,7 @@ impl Archive {
         let descriptors = slice(descriptors)?;
         let mut insertion = Insertion::default();
         py.detach(|| -> Outcome<()> {
-            let mut typed = self.lock();
+            let mut typed = self.lock()?;
             if let Some(archive) = T::of(&mut typed) {
                 let ids = archive.next_ids();
                 let batch = Candidates { solutions, objectives, descriptors, ids };

@@ -5,8 +5,8 @@ use chimera_evolution::operators::duplicates::{Duplicates, Word};
 use numpy::{Element, PyArray1, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use crate::convert::convert;
 use crate::error::{Failure, Outcome};
-use crate::population::convert;
 
 /// Return which rows equal an earlier row exactly.
 ///

@@ -1,9 +1,12 @@
 //! How long calls leave Python: detached, with Ctrl-C noticed and errors converted.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::Builder;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chimera_evolution::stop;
 use chimera_sandbox::CancelFlag;
 use pyo3::prelude::*;
 
@@ -49,5 +52,27 @@ pub fn enter<T: Send>(
             };
             interrupted.map_or(result, |error| Err(Failure::Python(error)))
         })
+    })
+}
+
+/// As [`enter`], on the calling thread, for work whose loops ask [`stop::check`] whether to go on.
+pub fn watched<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> chimera_evolution::Result<T> + Send,
+) -> Outcome<T> {
+    py.detach(|| {
+        let raised: Rc<RefCell<Option<PyErr>>> = Rc::default();
+        let (seen, looked) = (Rc::clone(&raised), Cell::new(Instant::now()));
+        let is_end_wanted = move || {
+            if looked.get().elapsed() < SIGNAL_PERIOD {
+                return false;
+            }
+            looked.set(Instant::now());
+            #[expect(clippy::redundant_closure_for_method_calls, reason = "lifetimes")]
+            let checked = Python::attach(|py| py.check_signals());
+            checked.map_err(|error| seen.replace(Some(error))).is_err()
+        };
+        let result = stop::when(is_end_wanted, work);
+        raised.take().map_or_else(|| Ok(result?), |error| Err(Failure::Python(error)))
     })
 }

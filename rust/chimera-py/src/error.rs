@@ -12,6 +12,7 @@ pyo3::import_exception!(chimera.errors, ProgramError);
 pyo3::import_exception!(chimera.errors, BatchError);
 pyo3::import_exception!(chimera.errors, OrderError);
 pyo3::import_exception!(chimera.errors, ConfigError);
+pyo3::import_exception!(chimera.errors, CapacityError);
 
 /// Why a call of the extension failed.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub enum Failure {
     Python(PyErr),
     /// Ctrl-C came while the call was detached.
     Interrupted,
+    /// A call before this one panicked and may have left its state half changed.
+    Broken,
 }
 
 /// Result of a binding function.
@@ -71,6 +74,10 @@ impl From<Failure> for PyErr {
             Failure::Config(message) => ConfigError::new_err(message),
             Failure::Python(error) => error,
             Failure::Interrupted => PyKeyboardInterrupt::new_err(()),
+            Failure::Broken => StateError::new_err(
+                "expected a sound state, got one that an earlier call broke (a defect of Chimera: \
+                 please report it); load what was saved last, or start anew",
+            ),
         }
     }
 }
@@ -82,6 +89,8 @@ fn search(error: &chimera_evolution::Error) -> PyErr {
         Search::Batch { .. } => BatchError::new_err(message),
         Search::Order(_) => OrderError::new_err(message),
         Search::State { .. } => StateError::new_err(message),
+        Search::Memory { .. } => CapacityError::new_err(message),
+        Search::Stopped => PyKeyboardInterrupt::new_err(message),
         _ => ConfigError::new_err(message),
     }
 }

@@ -1,17 +1,18 @@
 //! `chimera._chimera.population`: trees over columns of numbers, and the search for them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
-use chimera_evolution::Threads;
 use chimera_evolution::gp::variation::random_forest;
 use chimera_evolution::gp::{
     Data, Evaluator, Forest, Function, Model, Search, Settings, Target, fitness,
 };
+use chimera_evolution::{Threads, memory};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::array::{Column, Line, Rows, Table};
 use crate::error::{Failure, Outcome};
+use crate::guarded::Guarded;
 
 fn data(x: &Table<'_, f32>) -> Outcome<Data> {
     let (n_rows, n_columns) = x.shape();
@@ -152,6 +153,7 @@ impl Trees {
         let threads = Threads::new(threads)?;
         let (n_trees, n_rows) = (self.forest.n_trees(), x.data.n_rows());
         let out = py.detach(|| -> Outcome<_> {
+            memory::ensure("predictions", n_trees.saturating_mul(n_rows), 4)?;
             let mut out = vec![0.0; n_trees * n_rows];
             self.evaluator.predict(&self.forest, &x.data, &threads, &mut out)?;
             Ok(out)
@@ -317,12 +319,12 @@ impl Expression {
 ///     StateError: The saved state is damaged, or belongs to another data set or version.
 #[pyclass(frozen, module = "chimera._chimera.population")]
 pub struct TreeSearch {
-    inner: Mutex<Search>,
+    inner: Guarded<Search>,
 }
 
 impl TreeSearch {
-    fn lock(&self) -> MutexGuard<'_, Search> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Outcome<MutexGuard<'_, Search>> {
+        self.inner.lock()
     }
 }
 
@@ -349,14 +351,17 @@ impl TreeSearch {
             Some(state) => Search::load(state, x, n_columns, y, threads)?,
             None => Search::new(Settings::from_json(settings)?, x, n_columns, y, seed, threads)?,
         };
-        Ok(Self { inner: Mutex::new(search) })
+        Ok(Self { inner: Guarded::new(search) })
     }
 
     /// Make generations; the first is random.
     #[pyo3(signature = (n=1))]
     fn step(&self, py: Python<'_>, n: usize) -> Outcome<()> {
         for _ in 0..n {
-            py.detach(|| self.lock().step());
+            py.detach(|| -> Outcome<()> {
+                self.lock()?.step();
+                Ok(())
+            })?;
             py.check_signals().map_err(Failure::Python)?;
         }
         Ok(())
@@ -364,52 +369,52 @@ impl TreeSearch {
 
     /// Generations made so far.
     #[getter]
-    fn generation(&self) -> u64 {
-        self.lock().generation()
+    fn generation(&self) -> Outcome<u64> {
+        Ok(self.lock()?.generation())
     }
 
     /// Trees measured so far, those of constant tuning included.
     #[getter]
-    fn n_evaluations(&self) -> u64 {
-        self.lock().n_evaluations()
+    fn n_evaluations(&self) -> Outcome<u64> {
+        Ok(self.lock()?.n_evaluations())
     }
 
     /// Least mean squared error so far; infinite before the first step.
     #[getter]
-    fn best_error(&self) -> f64 {
-        self.lock().best_error()
+    fn best_error(&self) -> Outcome<f64> {
+        Ok(self.lock()?.best_error())
     }
 
     /// Variance of the targets: the error of the best constant.
     #[getter]
-    fn variance(&self) -> f64 {
-        self.lock().target().variance()
+    fn variance(&self) -> Outcome<f64> {
+        Ok(self.lock()?.target().variance())
     }
 
     /// The best models by size, smallest first: each is better than all smaller ones.
     #[getter]
-    fn front(&self) -> Vec<Expression> {
-        let models = self.lock().front().models().to_vec();
-        models.into_iter().map(|model| Expression { model }).collect()
+    fn front(&self) -> Outcome<Vec<Expression>> {
+        let models = self.lock()?.front().models().to_vec();
+        Ok(models.into_iter().map(|model| Expression { model }).collect())
     }
 
     /// Return the index in ``front`` of the model of least Akaike information criterion.
-    fn most_plausible(&self) -> Option<usize> {
-        let search = self.lock();
+    fn most_plausible(&self) -> Outcome<Option<usize>> {
+        let search = self.lock()?;
         let floor = 1e-12 * search.target().variance();
-        search.front().most_plausible(search.target().values().len(), floor)
+        Ok(search.front().most_plausible(search.target().values().len(), floor))
     }
 
     /// Errors and sizes of the last generation: ``(n_trees,)`` float64 and uint64.
-    fn population(&self, py: Python<'_>) -> (Column<f64>, Column<u64>) {
-        let search = self.lock();
+    fn population(&self, py: Python<'_>) -> Outcome<(Column<f64>, Column<u64>)> {
+        let search = self.lock()?;
         let errors = search.fits().iter().map(|fit| fit.error).collect();
         let sizes = search.population().trees().map(|tree| tree.n_nodes() as u64).collect();
-        (Column::new(py, errors), Column::new(py, sizes))
+        Ok((Column::new(py, errors), Column::new(py, sizes)))
     }
 
     /// Return the state as bytes, without the data.
     fn save<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.lock().save()?))
+        Ok(PyBytes::new(py, &self.lock()?.save()?))
     }
 }

@@ -9,6 +9,7 @@
 
 mod archive;
 mod array;
+mod convert;
 mod duplicates;
 mod enter;
 mod error;
@@ -16,6 +17,7 @@ mod evolution;
 mod executable;
 mod execution;
 mod gp;
+mod guarded;
 mod neighbours;
 mod pareto;
 mod population;

@@ -5,8 +5,8 @@ use chimera_evolution::{Error, Matrix, Threads};
 use numpy::{PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use crate::convert::convert;
 use crate::error::{Failure, Outcome};
-use crate::population::convert;
 use crate::view;
 
 /// Return the ``k`` nearest points of each query, exactly.

@@ -3,14 +3,56 @@
 //! `chimera.evolution.indicators` checks what comes from users; here only shapes are looked at.
 
 use chimera_evolution::Error;
-use chimera_evolution::pareto::{self, Crowding, Ranker};
+use chimera_evolution::pareto::{self, Crowding, Ranker, Work};
+use chimera_sandbox::CancelFlag;
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::{type_hint_identifier, type_hint_subscript};
 
 use crate::array::{Column, Named};
+use crate::enter::enter;
 use crate::error::{Failure, Outcome};
+
+/// Steps that a call takes before it looks for Ctrl-C: well below a tenth of a second.
+const STEPS_AT_ONCE: u64 = 1 << 25;
+
+/// Run `work` without the interpreter; none when it does not end within `n_steps`. Short work runs
+/// at once; work that turns out to be long begins again on a thread of its own and honours Ctrl-C.
+fn within<T: Send>(
+    py: Python<'_>,
+    n_steps: u64,
+    work: impl Fn(&mut Work<'_>) -> Option<T> + Sync,
+) -> Outcome<Option<T>> {
+    let found = py.detach(|| work(&mut Work::limited(n_steps.min(STEPS_AT_ONCE))));
+    if found.is_some() || n_steps <= STEPS_AT_ONCE {
+        return Ok(found);
+    }
+    let cancel = CancelFlag::new();
+    enter(py, &cancel, || Ok(work(&mut Work::until(n_steps, &|| cancel.is_raised()))))
+}
+
+/// As [`within`], for work that has no limit.
+fn whole<T: Send>(py: Python<'_>, work: impl Fn(&mut Work<'_>) -> Option<T> + Sync) -> Outcome<T> {
+    within(py, u64::MAX, work)?.ok_or(Failure::Interrupted)
+}
+
+/// As [`within`], for an exact hypervolume.
+fn exact<T: Send>(
+    py: Python<'_>,
+    (n_rows, n_columns): (usize, usize),
+    n_steps: u64,
+    work: impl Fn(&mut Work<'_>) -> Option<T> + Sync,
+) -> Outcome<T> {
+    within(py, n_steps, work)?.ok_or_else(|| {
+        let expected = format!("a front whose exact hypervolume takes at most {n_steps} steps");
+        let got = format!(
+            "{n_rows} rows of {n_columns} objectives that take more; use hypervolume_estimate, or \
+             raise max_steps"
+        );
+        Error::batch("objectives", expected, got).into()
+    })
+}
 
 /// A borrowed 2-D array of float64 in C order.
 pub struct Rows<'py>(PyReadonlyArray2<'py, f64>);
@@ -75,11 +117,11 @@ impl Point<'_> {
 #[pyfunction]
 pub fn pareto_ranks(py: Python<'_>, objectives: Rows<'_>) -> Outcome<Column<i64>> {
     let (values, n_columns) = objectives.parts()?;
-    let ranks = py.detach(|| {
+    let ranks = whole(py, |work| {
         let mut ranks = Vec::new();
-        Ranker::default().rank(values, n_columns, &mut ranks);
-        ranks.into_iter().map(i64::from).collect()
-    });
+        Ranker::default().rank_within(values, n_columns, &mut ranks, work)?;
+        Some(ranks.into_iter().map(i64::from).collect())
+    })?;
     Ok(Column::new(py, ranks))
 }
 
@@ -108,10 +150,18 @@ pub fn crowding_distance(
 
 /// Return the hypervolume that rows dominate up to a reference point.
 #[pyfunction]
-pub fn hypervolume(py: Python<'_>, objectives: Rows<'_>, reference: Point<'_>) -> Outcome<f64> {
+#[pyo3(signature = (objectives, reference, *, max_steps))]
+pub fn hypervolume(
+    py: Python<'_>,
+    objectives: Rows<'_>,
+    reference: Point<'_>,
+    max_steps: u64,
+) -> Outcome<f64> {
     let (values, n_columns) = objectives.parts()?;
     let reference = reference.of_length(n_columns)?;
-    Ok(py.detach(|| pareto::hypervolume(values, reference)))
+    exact(py, (values.len() / n_columns, n_columns), max_steps, |work| {
+        pareto::hypervolume_within(values, reference, work)
+    })
 }
 
 /// Return an estimate of the hypervolume and how far the true one is away at most.
@@ -133,20 +183,25 @@ pub fn hypervolume_estimate(
     if !(confidence > 0.0 && confidence < 1.0) {
         return Err(Error::setting("confidence", "a number in (0, 1)", confidence).into());
     }
-    let found = py.detach(|| pareto::estimate(values, reference, n_samples, confidence, seed));
+    let found =
+        whole(py, |work| pareto::estimate(values, reference, n_samples, confidence, seed, work))?;
     Ok((found.volume, found.error))
 }
 
 /// Return the hypervolume that only this row dominates, for every row ``(n,)`` float64.
 #[pyfunction]
+#[pyo3(signature = (objectives, reference, *, max_steps))]
 pub fn hypervolume_contributions(
     py: Python<'_>,
     objectives: Rows<'_>,
     reference: Point<'_>,
+    max_steps: u64,
 ) -> Outcome<Column<f64>> {
     let (values, n_columns) = objectives.parts()?;
     let reference = reference.of_length(n_columns)?;
-    let found = py.detach(|| pareto::contributions(values, reference));
+    let found = exact(py, (values.len() / n_columns, n_columns), max_steps, |work| {
+        pareto::contributions_within(values, reference, work)
+    })?;
     Ok(Column::new(py, found))
 }
 
@@ -173,5 +228,5 @@ pub fn front_indicator(
             return Err(Error::setting("indicator", expected, other).into());
         }
     };
-    Ok(py.detach(|| indicator(values, reference, n_columns)))
+    whole(py, |work| indicator(values, reference, n_columns, work))
 }

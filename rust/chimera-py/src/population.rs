@@ -1,16 +1,19 @@
 //! `chimera._chimera.population`: ask and tell over arrays, for every method by name.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
-use chimera_evolution::{self as core, Column, Matrix, Scores, Space, Threads, Type};
+use chimera_evolution::{self as core, Column, Matrix, Scores, Space, Threads, Type, memory};
 use numpy::{
-    Element, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
 };
+use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::convert::{convert, refuse_masked};
+use crate::enter::watched;
 use crate::error::{Failure, Outcome};
+use crate::guarded::Guarded;
 use crate::view;
 
 /// A search under way: ask for candidates, tell their scores.
@@ -31,14 +34,14 @@ use crate::view;
 ///     StateError: The saved state is damaged or of another version.
 #[pyclass(frozen, subclass, module = "chimera._chimera.population")]
 pub struct Run {
-    inner: Mutex<core::Run>,
+    inner: Guarded<core::Run>,
 }
 
 type Blocks = Vec<(String, String, Vec<f64>, Vec<f64>)>;
 
 impl Run {
-    fn lock(&self) -> MutexGuard<'_, core::Run> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Outcome<MutexGuard<'_, core::Run>> {
+        self.inner.lock()
     }
 
     /// One array for a space of one block, else a dictionary of arrays by block.
@@ -63,6 +66,7 @@ impl Run {
     #[new]
     #[pyo3(signature = (method="", space=Vec::new(), settings="{}", *, seed=0, threads=1, state=None))]
     fn new(
+        py: Python<'_>,
         method: &str,
         space: Blocks,
         settings: &str,
@@ -71,13 +75,11 @@ impl Run {
         state: Option<&[u8]>,
     ) -> Outcome<Self> {
         let threads = Threads::new(threads)?;
-        let run = if let Some(state) = state {
-            core::Run::load(state, threads)?
-        } else {
-            let space = Space::new(space)?;
-            core::Run::new(method, space, settings, seed, threads)?
-        };
-        Ok(Self { inner: Mutex::new(run) })
+        let run = watched(py, || match state {
+            Some(state) => core::Run::load(state, threads),
+            None => core::Run::new(method, Space::new(space)?, settings, seed, threads),
+        })?;
+        Ok(Self { inner: Guarded::new(run) })
     }
 
     /// Return candidates to evaluate.
@@ -92,10 +94,12 @@ impl Run {
     ///
     /// Raises:
     ///     BatchError: The method cannot give that many.
+    ///     CapacityError: They need more memory than there is.
     #[pyo3(signature = (n=None))]
-    fn ask<'py>(&self, py: Python<'py>, n: Option<usize>) -> Outcome<Bound<'py, PyAny>> {
+    fn ask<'py>(&self, py: Python<'py>, n: Option<Count>) -> Outcome<Bound<'py, PyAny>> {
+        let n = n.map(|Count(n)| n);
         let (genomes, space) = py.detach(|| -> Outcome<_> {
-            let mut run = self.lock();
+            let mut run = self.lock()?;
             let genomes = run.ask(n)?.genomes.clone();
             let is_mixed = genomes.len() != 1;
             let space = is_mixed.then(|| run.method().algorithm().space().clone());
@@ -115,32 +119,35 @@ impl Run {
     /// Args:
     ///     batch: What ``ask`` returned, or rows evaluated instead of it.
     ///     scores: Objectives, ``(n,)`` or ``(n, n_objectives)`` float64.
-    ///     violations: Total constraint violation ``(n,)``, 0 where feasible.
     ///     descriptors: Behaviour descriptors ``(n, n_descriptors)``.
+    ///     violations: Total constraint violation ``(n,)``, 0 where feasible.
     ///     cases: Error per case ``(n, n_cases)``, for lexicase selection.
     ///     failed: True where evaluation failed ``(n,)``; scores there may be NaN.
+    ///     skipped: How many rows at the end were never evaluated, because a budget ended before
+    ///         them. They must be marked failed, and count neither as evaluated nor as failed.
     ///
     /// Raises:
     ///     OrderError: Nothing was asked.
     ///     BatchError: Shapes do not fit, scores are not finite, genomes are outside the space. The
     ///         search is unchanged.
-    #[pyo3(signature = (batch, scores, *, violations=None, descriptors=None, cases=None, failed=None))]
+    #[pyo3(signature = (batch, scores, descriptors=None, *, violations=None, cases=None, failed=None, skipped=0))]
     #[expect(clippy::too_many_arguments, reason = "one per kind of score")]
     fn tell(
         &self,
         py: Python<'_>,
         batch: &Bound<'_, PyAny>,
         scores: &Bound<'_, PyAny>,
-        violations: Option<&Bound<'_, PyAny>>,
         descriptors: Option<&Bound<'_, PyAny>>,
+        violations: Option<&Bound<'_, PyAny>>,
         cases: Option<&Bound<'_, PyAny>>,
         failed: Option<&Bound<'_, PyAny>>,
+        skipped: usize,
     ) -> Outcome<()> {
-        self.lock().ensure_asked()?;
+        self.lock()?.ensure_asked()?;
         let (n_asked, genomes) = self.take_in(batch)?;
         let n_rows = match &genomes {
             Some(columns) => columns.first().map_or(0, Column::n_rows),
-            None => self.lock().batch().n_rows(),
+            None => self.lock()?.batch().n_rows(),
         };
         let objectives = Values::<f64>::read("scores", scores, n_rows)?;
         let violations = Values::<f64>::optional("violations", violations, n_rows)?;
@@ -154,111 +161,111 @@ impl Run {
             cases: cases.as_ref().map_or(Ok(&[][..]), Values::as_slice)?,
             failed: failed.as_ref().map_or(Ok(&[][..]), Values::as_slice)?,
         };
-        py.detach(|| {
-            let mut run = self.lock();
+        py.detach(|| -> Outcome<()> {
+            let mut run = self.lock()?;
             if run.n_asked() != n_asked {
-                return Err(core::Error::Order(
+                return Err(Failure::Search(core::Error::Order(
                     "tell: expected the batch that was asked last; another thread asked meanwhile",
-                ));
+                )));
             }
-            run.tell(genomes, &scores)
+            Ok(run.tell_part(genomes, &scores, skipped)?)
         })?;
         Ok(())
     }
 
     /// Say which objectives are maximised, one claim per objective.
     fn maximize(&self, maximized: Vec<bool>) -> Outcome<()> {
-        Ok(self.lock().set_maximized(maximized)?)
+        Ok(self.lock()?.set_maximized(maximized)?)
     }
 
     /// Name of the method.
     #[getter]
-    fn method(&self) -> &'static str {
-        self.lock().method().name()
+    fn method(&self) -> Outcome<&'static str> {
+        Ok(self.lock()?.method().name())
     }
 
     /// The blocks ``(name, kind, lower, upper)`` of the space.
     #[getter]
-    fn blocks(&self) -> Blocks {
-        let run = self.lock();
+    fn blocks(&self) -> Outcome<Blocks> {
+        let run = self.lock()?;
         let blocks = run.method().algorithm().space().blocks();
         let parts = blocks.iter().map(|block| {
             let kind = block.kind.name().to_owned();
             (block.name.clone(), kind, block.lower.clone(), block.upper.clone())
         });
-        parts.collect()
+        Ok(parts.collect())
     }
 
     /// Seed of every random stream.
     #[getter]
-    fn seed(&self) -> u64 {
-        self.lock().seed()
+    fn seed(&self) -> Outcome<u64> {
+        Ok(self.lock()?.seed())
     }
 
     /// Batches told.
     #[getter]
-    fn generation(&self) -> u64 {
-        self.lock().generation()
+    fn generation(&self) -> Outcome<u64> {
+        Ok(self.lock()?.generation())
     }
 
     /// Rows told.
     #[getter]
-    fn n_evaluations(&self) -> u64 {
-        self.lock().n_evaluations()
+    fn n_evaluations(&self) -> Outcome<u64> {
+        Ok(self.lock()?.n_evaluations())
     }
 
     /// Rows told that were marked failed.
     #[getter]
-    fn n_failed(&self) -> u64 {
-        self.lock().n_failed()
+    fn n_failed(&self) -> Outcome<u64> {
+        Ok(self.lock()?.n_failed())
     }
 
     /// Rows that ``ask`` returns by default.
     #[getter]
-    fn batch_size(&self) -> usize {
-        self.lock().method().algorithm().batch_size()
+    fn batch_size(&self) -> Outcome<usize> {
+        Ok(self.lock()?.method().algorithm().batch_size())
     }
 
     /// Number of objectives.
     #[getter]
-    fn n_objectives(&self) -> usize {
-        self.lock().method().algorithm().n_objectives()
+    fn n_objectives(&self) -> Outcome<usize> {
+        Ok(self.lock()?.method().algorithm().n_objectives())
     }
 
     /// Number of behaviour descriptors.
     #[getter]
-    fn n_descriptors(&self) -> usize {
-        self.lock().method().algorithm().n_descriptors()
+    fn n_descriptors(&self) -> Outcome<usize> {
+        Ok(self.lock()?.method().algorithm().n_descriptors())
     }
 
     /// Whether rows may be told in any order and number.
     #[getter]
-    fn is_steady(&self) -> bool {
-        self.lock().method().algorithm().is_steady()
+    fn is_steady(&self) -> Outcome<bool> {
+        Ok(self.lock()?.method().algorithm().is_steady())
     }
 
     /// Whether ``ask`` may be given another number of rows.
     #[getter]
-    fn is_size_free(&self) -> bool {
-        self.lock().method().algorithm().is_size_free()
+    fn is_size_free(&self) -> Outcome<bool> {
+        Ok(self.lock()?.method().algorithm().is_size_free())
     }
 
     /// Per objective, whether it is maximised; empty when none is.
     #[getter]
-    fn maximized(&self) -> Vec<bool> {
-        self.lock().maximized().to_vec()
+    fn maximized(&self) -> Outcome<Vec<bool>> {
+        Ok(self.lock()?.maximized().to_vec())
     }
 
     /// Why the method would stop by itself, for example ``tolerance``; None while it moves.
     #[getter]
-    fn stop_reason(&self) -> Option<&'static str> {
-        self.lock().method().algorithm().stop_reason()
+    fn stop_reason(&self) -> Outcome<Option<&'static str>> {
+        Ok(self.lock()?.method().algorithm().stop_reason())
     }
 
     /// Figures of the method by name, for example ``sigma``.
     #[getter]
     fn figures<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let figures = self.lock().method().algorithm().figures();
+        let figures = self.lock()?.method().algorithm().figures();
         let out = PyDict::new(py);
         for (name, value) in figures {
             out.set_item(name, value)?;
@@ -268,17 +275,18 @@ impl Run {
 
     /// Names of the variation operators, which ``origins`` counts from 0.
     #[getter]
-    fn operators(&self) -> Vec<&'static str> {
-        self.lock().method().algorithm().operators().to_vec()
+    fn operators(&self) -> Outcome<Vec<&'static str>> {
+        Ok(self.lock()?.method().algorithm().operators().to_vec())
     }
 
     /// Lineage of the batch asked last: ``(first_id, parents (n, k) uint64, operators (n,) uint8)``.
     ///
-    /// Identities count the rows asked in the run, from 0; 2**64 - 1 stands for no parent.
+    /// Identities count the rows of the run from 0: those asked, and those told without having been
+    /// asked. 2**64 - 1 stands for no parent.
     #[getter]
     fn origins<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (first_id, origins) = {
-            let run = self.lock();
+            let run = self.lock()?;
             (run.first_id(), run.batch().origins.clone())
         };
         let parents = view::view(py, &origins.parents)?;
@@ -286,12 +294,36 @@ impl Run {
         (first_id, parents, operators).into_pyobject(py).map(Bound::into_any)
     }
 
+    /// Lineage of the rows told last, until rows are asked again: ``(ids (n,) uint64, parents (n, k)
+    /// uint64, operators (n,) uint8)``.
+    ///
+    /// Rows of earlier batches of a steady search are found by their genes. What was never asked has
+    /// an identity of its own, no parents, and the operator 255. Empty when nothing was told.
+    #[getter]
+    fn told<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (ids, origins) = {
+            let run = self.lock()?;
+            match run.told() {
+                None => (Vec::new(), core::Origins::default()),
+                Some((Some(ids), origins)) => (ids.as_slice().to_vec(), origins.clone()),
+                Some((None, origins)) => {
+                    let first = run.first_id();
+                    let n = run.batch().n_rows() as u64;
+                    ((first..first + n).collect(), origins.clone())
+                }
+            }
+        };
+        let parents = view::view(py, &origins.parents)?;
+        let operators = view::column(py, &origins.operators);
+        (PyArray1::from_vec(py, ids), parents, operators).into_pyobject(py).map(Bound::into_any)
+    }
+
     /// The best row so far, as ``(genomes, score, violation, id)``; None before the first score and
     /// for several objectives.
     #[getter]
     fn best<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (best, space, sign) = {
-            let run = self.lock();
+            let run = self.lock()?;
             let Some(best) = run.best() else { return Ok(None) };
             let sign = if run.maximized().first() == Some(&true) { -1.0 } else { 1.0 };
             (best.clone(), run.method().algorithm().space().clone(), sign)
@@ -303,10 +335,10 @@ impl Run {
     }
 
     /// What the method holds, as views: ``genomes``, ``objectives``, ``violations``,
-    /// ``descriptors`` and ``ids``.
+    /// ``descriptors``, ``ids``, and where known ``parents``, ``operators`` and ``generations``.
     fn holdings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (mut population, space, maximized) = {
-            let run = self.lock();
+            let run = self.lock()?;
             let algorithm = run.method().algorithm();
             (algorithm.population(), algorithm.space().clone(), run.maximized().to_vec())
         };
@@ -324,12 +356,15 @@ impl Run {
         out.set_item("violations", view::column(py, &population.violations))?;
         out.set_item("descriptors", view::view(py, &population.descriptors)?)?;
         out.set_item("ids", view::column(py, &population.ids))?;
+        out.set_item("parents", view::view(py, &population.parents)?)?;
+        out.set_item("operators", view::column(py, &population.operators))?;
+        out.set_item("generations", view::column(py, &population.generations))?;
         Ok(out.into_any())
     }
 
     /// Return the whole state, from which ``state=`` goes on as if never interrupted.
     fn dump<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyBytes>> {
-        let state = py.detach(|| self.lock().save())?;
+        let state = py.detach(|| -> Outcome<_> { Ok(self.lock()?.save()?) })?;
         Ok(PyBytes::new(py, &state))
     }
 }
@@ -338,8 +373,10 @@ impl Run {
     /// How many rows were asked so far, and genomes from outside: none when they are the batch that
     /// was asked last.
     fn take_in(&self, batch: &Bound<'_, PyAny>) -> Outcome<(u64, Option<Vec<Column>>)> {
+        // A masked array may be a view of the batch that was asked.
+        refuse_masked("batch", batch)?;
         let (n_asked, asked, space) = {
-            let run = self.lock();
+            let run = self.lock()?;
             let genomes = &run.batch().genomes;
             // The common case first: the very array that was asked.
             if genomes.len() == 1 && is_view_of(batch, genomes.first()) {
@@ -367,6 +404,7 @@ impl Run {
                     "none",
                 )));
             };
+            refuse_masked("batch", &part)?;
             is_asked &= is_view_of(&part, Some(column));
             columns.push(if is_asked { column.clone() } else { read(&part, block.kind.dtype())? });
         }
@@ -408,6 +446,7 @@ fn read(array: &Bound<'_, PyAny>, dtype: Type) -> Outcome<Column> {
             )));
         };
         let values = array.as_slice().map_err(|error| Failure::Argument(error.to_string()))?;
+        memory::ensure("batch", values.len(), size_of::<T>())?;
         Ok(Matrix::from_vec(values.to_vec(), *n_rows, *n_columns)?)
     }
     Ok(match dtype {
@@ -418,42 +457,20 @@ fn read(array: &Bound<'_, PyAny>, dtype: Type) -> Outcome<Column> {
     })
 }
 
-/// Borrows an array of `dtype` in C order, converting what is not. Booleans are always copied: an
-/// array from outside may hold bytes other than 0 and 1, which Rust must never see as `bool`.
-pub(crate) fn convert<'py, T: Element>(
-    name: &'static str,
-    array: &Bound<'py, PyAny>,
-    dtype: &str,
-) -> Outcome<PyReadonlyArrayDyn<'py, T>> {
-    static AS_CONTIGUOUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static EQUAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static NOT_EQUAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let is_bool = dtype == "bool";
-    if let Ok(array) = array.cast::<PyArrayDyn<T>>()
-        && array.is_c_contiguous()
-        && !is_bool
-    {
-        return array.try_readonly().map_err(|error| Failure::Argument(error.to_string()));
+/// A number of rows; what is none is refused as the engine refuses one that does not fit.
+struct Count(usize);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = usize::INPUT_TYPE;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
+        object.extract::<usize>().map(Self).map_err(|_| {
+            let got = object.repr().map_or_else(|_| "another object".into(), |it| it.to_string());
+            let expected = "a whole number of at least 1, below 2^64";
+            Failure::Search(core::Error::batch("n", expected, got)).into()
+        })
     }
-    let py = array.py();
-    let convert = AS_CONTIGUOUS.import(py, "numpy", "require")?;
-    let refused = |what: &dyn std::fmt::Display| {
-        Failure::Search(core::Error::batch(name, format!("an array of {dtype}"), what))
-    };
-    let mut converted = convert.call1((array, dtype, "C")).map_err(|error| refused(&error))?;
-    if matches!(dtype, "int64" | "bool") {
-        let is_same = EQUAL.import(py, "numpy", "array_equal")?.call1((array, &converted))?;
-        if !is_same.is_truthy()? {
-            return Err(refused(&"other values"));
-        }
-    }
-    if is_bool {
-        let bytes = converted.call_method1("view", ("uint8",))?;
-        converted = NOT_EQUAL.import(py, "numpy", "not_equal")?.call1((bytes, 0))?;
-    }
-    let converted =
-        converted.cast_into::<PyArrayDyn<T>>().map_err(|_| refused(&array.get_type()))?;
-    converted.try_readonly().map_err(|error| Failure::Argument(error.to_string()))
 }
 
 /// A borrowed array of scores.

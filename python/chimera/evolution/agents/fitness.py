@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import BatchError, ConfigError
+from chimera.evolution._numbers import ensure_numbers
 
 __all__ = ["WEIGHTS", "AgentFitness", "AgentMetrics", "FitnessReport"]
 
@@ -64,6 +65,8 @@ class AgentMetrics:
             BatchError: Lengths that differ, NaN, negative numbers, more completed than given, more
                 errors than actions, a score above 1.
         """
+        for field in fields(self):
+            ensure_numbers(field.name, getattr(self, field.name), BatchError)
         given = {f.name: np.asarray(getattr(self, f.name), dtype=np.float64) for f in fields(self)}
         try:
             shape = np.broadcast_shapes(*(values.shape for values in given.values()))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chimera.errors import BatchError, ConfigError, OrderError, StateError
+from chimera.evolution._numbers import ensure_whole
 from chimera.evolution.agents.architecture import Architecture, Catalogue
 from chimera.evolution.agents.variation import cross, mutate
 
@@ -109,6 +110,7 @@ class ArchitectureSearch:
             raise ConfigError("cells, ranges: expected as many ranges as descriptors, at least one")
         if any(not low < high for low, high in ranges) or any(n < 1 for n in cells):
             raise ConfigError("cells, ranges: expected at least one cell and low < high")
+        ensure_whole("seed", seed, 2**64)
         self._catalogue = catalogue
         self._start = list(start)
         self._population_size = population_size

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from chimera.errors import OrderError
 from chimera.evolution.database.rows import Generation
 
-__all__ = ["Backend", "Rows", "Search", "Transaction"]
+__all__ = ["Backend", "Rows", "Search", "Transaction", "ensure_open"]
 
 Rows = list[tuple[Any, ...]]
 
@@ -40,12 +41,8 @@ class Search(Protocol):
         """Names of the variation operators."""
 
     @property
-    def origins(self) -> tuple[int, NDArray[np.uint64], NDArray[np.uint8]]:
-        """First identity, parents and operators of the batch asked last."""
-
-    @property
-    def is_steady(self) -> bool:
-        """Whether rows may be told in any order and number."""
+    def told(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]]:
+        """Identities, parents and operators of the rows told last."""
 
     @property
     def generation(self) -> int:
@@ -79,6 +76,12 @@ class Search(Protocol):
         """Take their scores."""
 
 
+def ensure_open(place: str, *, is_closed: bool) -> None:
+    """Refuse a call to a database that was closed."""
+    if is_closed:
+        raise OrderError(f"expected an open database, got a closed one; open it again ({place})")
+
+
 class Transaction(Protocol):
     """Statements that are kept together or not at all. Placeholders are ``?``."""
 
@@ -102,6 +105,8 @@ class Backend(Protocol):
 
         Raises:
             StorageError: It cannot be committed; nothing of it is stored then.
+            ConflictError: Nor could it ever: its rows contradict those stored.
+            OrderError: The database was closed.
         """
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[list[str], Rows]:
@@ -109,6 +114,7 @@ class Backend(Protocol):
 
         Raises:
             StorageError: It is no query, fails, or tries to write.
+            OrderError: The database was closed.
         """
 
     def close(self) -> None:

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import MissingExtraError, StorageError
-from chimera.evolution.database.backend import Rows
+from chimera.errors import ConflictError, MissingExtraError, StorageError
+from chimera.evolution.database.backend import Rows, ensure_open
 from chimera.evolution.database.rows import Generation
 from chimera.evolution.database.schema import SCHEMA_VERSION, statements
 
@@ -84,6 +84,7 @@ class PostgresBackend:
         self._is_read_only = read_only
         self._lock = threading.RLock()
         self._connection: Any = None
+        self._is_closed = False
         try:
             known = self._psycopg.conninfo.conninfo_to_dict(url)
         except self._psycopg.Error as error:
@@ -101,6 +102,7 @@ class PostgresBackend:
 
     def _open(self) -> Any:
         """Return the connection, a new one when the last is gone."""
+        ensure_open(self.place, is_closed=self._is_closed)
         if self._connection is None or self._connection.closed:
             connection = self._psycopg.connect(self._url, autocommit=True, **self._options)
             connection.execute(f"SET search_path TO {_SCHEMA}")
@@ -132,11 +134,22 @@ class PostgresBackend:
                 )
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *, is_writing: bool = False) -> Iterator[None]:
         try:
             yield
+        except UnicodeError as error:
+            kind = ConflictError if is_writing else StorageError
+            raise kind(
+                f"expected text that UTF-8 can hold, got '{error}' ({self.place})"
+            ) from error
         except self._psycopg.Error as error:
             text = str(error).strip().partition("\n")[0]
+            lasting = (self._psycopg.IntegrityError, self._psycopg.DataError)
+            if is_writing and isinstance(error, lasting):
+                raise ConflictError(
+                    f"expected rows that can be stored, got '{text}'; another process may record "
+                    f"the same run: give each its own ({self.place})"
+                ) from error
             if self._connection is None or self._connection.closed:
                 raise StorageError(
                     f"expected the database server to answer, got '{text}'; what was committed is "
@@ -149,7 +162,7 @@ class PostgresBackend:
     @contextmanager
     def transaction(self) -> Iterator[_Transaction]:
         """Begin; commit when the block ends well, else undo all of it."""
-        with self._lock, self._translated():
+        with self._lock, self._translated(is_writing=True):
             connection = self._open()
             with connection.transaction():
                 yield _Transaction(connection)
@@ -168,6 +181,7 @@ class PostgresBackend:
     def close(self) -> None:
         """Close; closing twice is harmless."""
         with self._lock:
+            self._is_closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

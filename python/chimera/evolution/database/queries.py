@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import StorageError
+from chimera.errors import ConfigError, StorageError
 from chimera.evolution._columns import NO_PARENT
 from chimera.evolution._population import Population
 from chimera.evolution.database.backend import Backend, Rows
@@ -92,13 +94,53 @@ class OperatorCredit:
     mean_gain: float | None
 
 
+@contextmanager
+def _decoding(backend: Backend) -> Iterator[None]:
+    """Turn what damaged values raise into the error of a damaged database."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"expected a sound genome database, got damaged values ({error}); restore a copy, or "
+            f"delete the run ({backend.place})"
+        ) from error
+    except RecursionError as error:
+        raise StorageError(
+            f"expected a sound genome database, got text that nests too deep; restore a copy, or "
+            f"delete the run ({backend.place})"
+        ) from error
+
+
+def _number(value: Any) -> int | None:
+    """Return a whole number as the databases hold it, or None when they hold no such number.
+
+    Populations show negative identities as unsigned numbers; both name the same row.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        return None
+    if 1 << 63 <= number < 1 << 64:
+        number -= 1 << 64
+    return number if -(1 << 63) <= number < 1 << 63 else None
+
+
+def _limit(name: str, value: Any, least: int) -> int:
+    number = _number(value)
+    if number is None:
+        raise ConfigError(f"{name}: expected a whole number below 2^63, got {value!r}")
+    return max(number, least)
+
+
 def runs(backend: Backend, run: int | None = None) -> list[RunRecord]:
     """Return stored runs, oldest first; one of them when its number is given.
 
     Raises:
-        StorageError: There is no run of that number.
+        StorageError: There is no run of that number, or a row is damaged.
     """
-    where, parameters = ("WHERE r.id = ?", (run,)) if run is not None else ("", ())
+    if run is not None and _number(run) is None:
+        raise StorageError(f"expected the number of a stored run, got {run!r} ({backend.place})")
+    where, parameters = ("WHERE r.id = ?", (_number(run),)) if run is not None else ("", ())
     _, rows = backend.read(
         "SELECT r.id, r.algorithm, r.settings, r.seed, r.space, r.direction, r.created, r.version, "
         "r.finished, r.stop_reason, COUNT(g.generation), COALESCE(MAX(g.n_evaluations), 0), "
@@ -109,19 +151,25 @@ def runs(backend: Backend, run: int | None = None) -> list[RunRecord]:
     )
     if run is not None and not rows:
         raise StorageError(f"expected the number of a stored run, got {run} ({backend.place})")
-    return [
-        RunRecord(row[0], row[1], json.loads(row[2]), int(row[3]), json.loads(row[4]), *row[5:])
-        for row in rows
-    ]
+    with _decoding(backend):
+        return [
+            RunRecord(row[0], row[1], json.loads(row[2]), int(row[3]), json.loads(row[4]), *row[5:])
+            for row in rows
+        ]
 
 
 def _population(backend: Backend, run: RunRecord, rows: Rows, pairs: Rows) -> Population:
     """Build a population from rows of `_COLUMNS` and pairs of child and parent."""
-    ids, generations, operators, failed, violations, firsts, lists, behaviours, blobs, programs = (
-        list(column) for column in (zip(*rows, strict=True) if rows else [()] * 10)
-    )
     _, names = backend.read(
         "SELECT operator, name FROM operators WHERE run = ? ORDER BY operator", (run.id,)
+    )
+    with _decoding(backend):
+        return _decoded(run, rows, pairs, [name for _, name in names])
+
+
+def _decoded(run: RunRecord, rows: Rows, pairs: Rows, operator_names: Sequence[str]) -> Population:
+    ids, generations, operators, failed, violations, firsts, lists, behaviours, blobs, programs = (
+        list(column) for column in (zip(*rows, strict=True) if rows else [()] * 10)
     )
     genomes = Layout(run.space).decode([_bytes(blob) for blob in blobs], programs)
     objectives: Any = _matrix(lists, len(rows))
@@ -136,7 +184,7 @@ def _population(backend: Backend, run: RunRecord, rows: Rows, pairs: Rows) -> Po
         ids=np.array(ids, dtype=np.int64).astype(np.uint64),
         parents=_parents(ids, pairs),
         operators=None if None in operators else np.array(operators, dtype=np.uint8),
-        operator_names=[name for _, name in names],
+        operator_names=operator_names,
         generations=np.array(generations, dtype=np.int64),
     )
 
@@ -162,11 +210,12 @@ def _parents(ids: list[int], pairs: Rows) -> NDArray[np.uint64]:
     """Return ``(n, p)`` parents of each row from pairs of child and parent."""
     found: dict[int, list[int]] = {idx: [] for idx in ids}
     for child, parent in pairs:
-        found[child].append(parent)
+        if child in found:  # a generation may have come between the two queries
+            found[child].append(parent)
     width = max(map(len, found.values()), default=0)
     out = np.full((len(ids), width), NO_PARENT, dtype=np.uint64)
     for row, idx in enumerate(ids):
-        out[row, : len(found[idx])] = found[idx]
+        out[row, : len(found[idx])] = np.array(found[idx], dtype=np.int64).astype(np.uint64)
     return out
 
 
@@ -197,7 +246,7 @@ def individuals(backend: Backend, run: RunRecord, generation: int | None) -> Pop
 def best(backend: Backend, run: RunRecord, n: int) -> Population:
     """Return the best rows by the feasibility rule, best first."""
     sense = "DESC" if run.direction == "maximize" else "ASC"
-    order = f"ORDER BY i.violation, i.objective {sense}, i.id LIMIT {max(int(n), 0)}"
+    order = f"ORDER BY i.violation, i.objective {sense}, i.id LIMIT {_limit('n', n, 0)}"
     found = _selected(backend, run, "i.objective IS NOT NULL", (), order)
     return found.best(len(found), direction=run.direction) if len(found) else found
 
@@ -212,15 +261,22 @@ def relatives(
     Raises:
         StorageError: The run has no such individual.
     """
+    unknown = StorageError(
+        f"expected the identity of a stored individual of run {run.id}, got {idx!r} "
+        f"({backend.place})"
+    )
+    known = _number(idx)
+    if known is None:
+        raise unknown
     come, go = ("child", "parent") if are_ancestors else ("parent", "child")
-    limit = f" LIMIT {max(int(n_max), 1)}"
+    limit = f" LIMIT {_limit('n_max', n_max, 1)}"
     # SQLite stops a recursion by a limit inside, PostgreSQL by one outside.
     inner, outer = (limit, "") if backend.dialect == "sqlite" else ("", limit)
     _, rows = backend.read(
         "WITH RECURSIVE line(id) AS (SELECT CAST(? AS BIGINT) UNION "
         f"SELECT p.{go} FROM line JOIN parents p ON p.run = ? AND p.{come} = line.id{inner}) "
         f"SELECT id FROM line{outer}",
-        (idx, run.id),
+        (known, run.id),
     )
     ids = json.dumps([row[0] for row in rows])
     chosen = (
@@ -229,11 +285,8 @@ def relatives(
         else "SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(? AS JSON))"
     )
     found = _selected(backend, run, f"i.id IN ({chosen})", (ids,), "ORDER BY i.id")
-    if not (found.ids is not None and (found.ids == np.uint64(idx)).any()):
-        raise StorageError(
-            f"expected the identity of a stored individual of run {run.id}, got {idx} "
-            f"({backend.place})"
-        )
+    if found.ids is None or not (found.ids == np.int64(known).astype(np.uint64)).any():
+        raise unknown
     return found
 
 
@@ -259,11 +312,12 @@ def progress(backend: Backend, run: RunRecord) -> dict[str, NDArray[Any]]:
         "FROM generations WHERE run = ? ORDER BY generation",
         (run.id,),
     )
-    out: dict[str, NDArray[Any]] = {}
-    for place, name in enumerate(names[:-1]):
-        kind = np.float64 if name in ("best", "mean", "seconds") else np.int64
-        out[name] = np.array([row[place] for row in rows], dtype=kind)
-    figures = [json.loads(row[-1]) for row in rows]
-    for name in sorted({name for row in figures for name in row} - out.keys()):
-        out[name] = np.array([row.get(name) for row in figures], dtype=np.float64)
-    return out
+    with _decoding(backend):
+        out: dict[str, NDArray[Any]] = {}
+        for place, name in enumerate(names[:-1]):
+            kind = np.float64 if name in ("best", "mean", "seconds") else np.int64
+            out[name] = np.array([row[place] for row in rows], dtype=kind)
+        figures = [json.loads(row[-1]) for row in rows]
+        for name in sorted({name for row in figures for name in row} - out.keys()):
+            out[name] = np.array([row.get(name) for row in figures], dtype=np.float64)
+        return out

@@ -6,13 +6,12 @@ import logging
 import time
 from collections import deque
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chimera.errors import ConfigError, StorageError
-from chimera.evolution._columns import NO_PARENT
+from chimera.errors import ConfigError, ConflictError, OrderError, StorageError
 from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.rows import Generation, Layout, pairs_of
 
@@ -24,17 +23,9 @@ __all__ = ["Recorder"]
 _log = logging.getLogger("chimera.evolution")
 
 _WAITING_MAX: Final = 16
-"""Generations kept in memory while the database fails."""
-_ASKED_MAX: Final = 1 << 18
-"""Rows of a steady-state search whose identities are remembered until they are told."""
-
-
-class _Asked(NamedTuple):
-    """A row that a steady-state search handed out."""
-
-    idx: int
-    parents: NDArray[np.uint64]
-    operator: int | None
+"""Generations kept in memory while the database fails; the oldest are given up beyond."""
+_NO_OPERATOR: Final = 255
+"""The operator of rows that the search was told without having asked them."""
 
 
 class Recorder:
@@ -43,9 +34,13 @@ class Recorder:
     Everything else of the search (``best_x``, ``generation``, ``save``, ...) is reached through
     it. Leaving a ``with`` block closes the run in the database.
 
+    While the database fails, the last 16 generations wait in memory and older ones are given up;
+    what is given up is named by the next error, and once more by `flush` or `finish`.
+
     Attributes:
         run: Number of the run in the database.
         algorithm: The search itself.
+        n_missing: Generations that were given up: they are not in the database.
 
     Example:
         >>> from chimera.evolution import GenomeDatabase, RandomSearch
@@ -65,7 +60,13 @@ class Recorder:
     """
 
     def __init__(
-        self, backend: Backend, run: int, algorithm: Search, layout: Layout, *, on_error: str
+        self,
+        backend: Backend,
+        run: int,
+        algorithm: Search,
+        layout: Layout,
+        *,
+        on_error: str,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error: expected raise or skip, got {on_error!r}")
@@ -76,46 +77,32 @@ class Recorder:
         self._is_lenient = on_error == "skip"
         self._is_maximized = bool(algorithm.maximized and algorithm.maximized[0])
         self._waiting: deque[Generation] = deque()
-        self._asked: dict[tuple[bytes, str], _Asked] = {}
-        self._next_foreign_id = -1
+        self.n_missing = 0
+        self._given_up: list[int] = []
         self._since = time.perf_counter()
 
     def __getattr__(self, name: str) -> Any:
         """Reach everything else of the search."""
         return getattr(self.algorithm, name)
 
-    def ask(self, n: int | None = None) -> Any:
-        """Return candidates; as the search's own ``ask``."""
-        batch = self.algorithm.ask(n)
-        if self.algorithm.is_steady:
-            first_id, parents, operators = self.algorithm.origins
-            keys = self._keys(batch)
-            for row, key in enumerate(keys):
-                self._asked[key] = _Asked(
-                    first_id + row,
-                    parents[row] if len(parents) == len(keys) else np.empty(0, np.uint64),
-                    int(operators[row]) if len(operators) == len(keys) else None,
-                )
-            while len(self._asked) > _ASKED_MAX:
-                del self._asked[next(iter(self._asked))]
-        return batch
-
     def tell(
         self,
         batch: Any,
         scores: ArrayLike,
+        descriptors: ArrayLike | None = None,
         *,
         violations: ArrayLike | None = None,
-        descriptors: ArrayLike | None = None,
         cases: ArrayLike | None = None,
         failed: ArrayLike | None = None,
+        skipped: int = 0,
     ) -> None:
-        """Tell the search, then store the generation.
+        """Tell the search, then store the generation; rows that were skipped are not stored.
 
         Raises:
             BatchError: What the search refuses; nothing is stored then.
             StorageError: The database failed; the search has learned the batch all the same, and
-                the generation waits to be stored by the next ``tell`` or `flush`.
+                the generation waits to be stored by the next ``tell`` or `flush`. When it is a
+                `ConflictError`, waiting would not help: the generation is given up.
         """
         self.algorithm.tell(
             batch,
@@ -124,7 +111,12 @@ class Recorder:
             descriptors=descriptors,
             cases=cases,
             failed=failed,
+            **({"skipped": skipped} if skipped else {}),
         )
+        told: list[Any] = [batch, scores, violations, descriptors, failed]
+        if skipped:
+            told = [_head(part, _n_rows(batch) - skipped) for part in told]
+        batch, scores, violations, descriptors, failed = told
         self.store(batch, scores, violations=violations, descriptors=descriptors, failed=failed)
 
     def __call__(self, step: Step) -> None:
@@ -151,49 +143,30 @@ class Recorder:
         Raises:
             StorageError: The database failed; see `tell`.
         """
-        is_steady = self.algorithm.is_steady
-        ids, operators, parents = self._found(batch) if is_steady else self._origins(batch)
+        ids, operators, parents = self._lineage(_n_rows(batch))
         generation = self._generation(
             batch, scores, violations, descriptors, failed, ids, operators, parents
         )
         self._waiting.append(generation)
         self._store()
 
-    def _origins(
-        self, batch: Any
+    def _lineage(
+        self, n_rows: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-        first_id, parents, operators = self.algorithm.origins
-        ids = np.arange(first_id, first_id + _n_rows(batch), dtype=np.int64)
-        return _lineage(ids, parents, operators)
+        """Return identities, operators if known, and pairs of child and parent of the told rows.
 
-    def _keys(self, batch: Any) -> list[tuple[bytes, str]]:
-        """Return what tells the rows of a batch apart."""
-        blocks = batch if isinstance(batch, dict) else {self._only_block(): batch}
-        genomes, programs = self._layout.encode(blocks)
-        n_rows = _n_rows(batch)
-        blobs = [b""] * n_rows
-        if genomes is not None:
-            blobs = genomes.view(f"V{genomes.shape[1]}").ravel().tolist()
-        return list(zip(blobs, programs or [""] * n_rows, strict=True))
-
-    def _found(
-        self, batch: Any
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-        """Find rows of any batch asked before; others get negative identities."""
-        found = []
-        for key in self._keys(batch):
-            asked = self._asked.pop(key, None)
-            if asked is None:
-                asked = _Asked(self._next_foreign_id, np.empty(0, np.uint64), None)
-                self._next_foreign_id -= 1
-            found.append(asked)
-        width = max(len(asked.parents) for asked in found)
-        parents = np.full((len(found), width), NO_PARENT, dtype=np.uint64)
-        for row, asked in enumerate(found):
-            parents[row, : len(asked.parents)] = asked.parents
-        operators = [asked.operator for asked in found if asked.operator is not None]
-        ids = np.array([asked.idx for asked in found], dtype=np.int64)
-        return _lineage(ids, parents, np.array(operators, dtype=np.uint8))
+        They are fewer than the search was told when a budget has cut the batch.
+        """
+        ids, parents, operators = self.algorithm.told
+        is_known = len(operators) == len(ids) and not (operators[:n_rows] == _NO_OPERATOR).any()
+        if len(parents) != len(ids):
+            parents = np.empty((n_rows, 0), np.uint64)
+        signed = ids[:n_rows].astype(np.int64)
+        return (
+            signed,
+            np.array(operators[:n_rows]) if is_known else None,
+            pairs_of(signed, parents[:n_rows]),
+        )
 
     def _generation(  # noqa: PLR0917
         self,
@@ -245,22 +218,65 @@ class Recorder:
         return (self._layout.texts + [name for name, _, _ in self._layout.numbers])[0]
 
     def _store(self) -> None:
-        try:
-            while self._waiting:
+        """Store what waits, oldest first.
+
+        Raises:
+            StorageError: It fails, unless failures are skipped.
+        """
+        while self._waiting:
+            try:
                 self._write(self._waiting[0])
+            except ConflictError as error:
+                self._give_up(1, error)
+                if not self._is_lenient:
+                    raise self._explained(error) from error
+            except (StorageError, OrderError) as error:
+                kept = 0 if self._is_lenient else _WAITING_MAX
+                if len(self._waiting) > kept:
+                    self._give_up(len(self._waiting) - kept, error)
+                if self._is_lenient:
+                    return
+                if not self.n_missing:
+                    raise
+                raise self._explained(error) from error
+            else:
                 self._waiting.popleft()
-        except StorageError as error:
-            if not self._is_lenient:
-                while len(self._waiting) > _WAITING_MAX:
-                    self._waiting.popleft()
-                raise
-            _log.warning(
-                "run %d: %d generations are missing in the database: %s",
-                self.run,
-                len(self._waiting),
-                error,
+
+    def _give_up(self, n: int, error: Exception) -> None:
+        """Drop the oldest that wait."""
+        numbers = [self._waiting.popleft().number for _ in range(n)]
+        self.n_missing += n
+        self._given_up += (numbers[0], numbers[-1])
+        _log.warning(
+            "run %d: generations %d to %d are missing in the database (%d in all): %s",
+            self.run,
+            numbers[0],
+            numbers[-1],
+            self.n_missing,
+            error,
+        )
+
+    def _explained(self, error: Exception) -> Exception:
+        """Return an error of the same type that says what is missing."""
+        text = f"{error}; {self.n_missing} generations are missing in run {self.run}"
+        if self._given_up:
+            text += f", the last ones between {min(self._given_up)} and {max(self._given_up)}"
+        return type(error)(f"{text}; {len(self._waiting)} wait to be stored")
+
+    def _report(self) -> None:
+        """Say once what was given up.
+
+        Raises:
+            StorageError: Generations were given up since it was said last.
+        """
+        given_up, self._given_up = self._given_up, []
+        if given_up and not self._is_lenient:
+            raise StorageError(
+                f"expected every generation in the database, but {self.n_missing} of run "
+                f"{self.run} are missing, the last ones between {min(given_up)} and "
+                f"{max(given_up)}: the database failed for longer than {_WAITING_MAX} generations, "
+                "or refused them"
             )
-            self._waiting.clear()
 
     def _write(self, generation: Generation) -> None:
         with self._backend.transaction() as transaction:
@@ -274,9 +290,10 @@ class Recorder:
         """Store generations that wait because the database failed.
 
         Raises:
-            StorageError: It still fails.
+            StorageError: It still fails; or generations were given up before, which is said once.
         """
         self._store()
+        self._report()
 
     def finish(self, stop_reason: str | None = None) -> None:
         """Note that the run has ended.
@@ -285,7 +302,8 @@ class Recorder:
             stop_reason: Why; by default what the search says.
 
         Raises:
-            StorageError: The database failed.
+            StorageError: The database failed; or generations were given up before, which is said
+                once, after the end was noted.
         """
         self._store()
         reason = stop_reason or self.algorithm.stop_reason
@@ -294,6 +312,7 @@ class Recorder:
                 "UPDATE runs SET finished = ?, stop_reason = ? WHERE id = ?",
                 (time.time(), reason, self.run),
             )
+        self._report()
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -317,17 +336,14 @@ def _n_rows(batch: Any) -> int:
     return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
 
 
+def _head(values: Any, n: int) -> Any:
+    """Return the first rows of a batch or of what is told of one."""
+    if isinstance(values, dict):
+        return {name: block[:n] for name, block in values.items()}
+    return None if values is None else values[:n]
+
+
 def _vector(values: ArrayLike | None, n_rows: int, dtype: type[np.generic]) -> NDArray[Any]:
     if values is None:
         return np.zeros(n_rows, dtype=dtype)
     return np.array(values, dtype=dtype).reshape(n_rows)
-
-
-def _lineage(
-    ids: NDArray[np.int64], parents: NDArray[np.uint64], operators: NDArray[np.uint8]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8] | None, NDArray[np.int64]]:
-    """Return identities, operators if known, and pairs of child and parent."""
-    n_rows = len(ids)
-    known = np.array(operators, dtype=np.uint8) if len(operators) == n_rows else None
-    pairs = pairs_of(ids, parents if len(parents) == n_rows else np.empty((0, 0), np.uint64))
-    return ids, known, pairs

@@ -137,10 +137,18 @@ class Layout:
     def decode(
         self, blobs: Sequence[bytes | None], programs: Sequence[str | None]
     ) -> dict[str, Any]:
-        """Return blocks by name from what `encode` gave."""
+        """Return blocks by name from what `encode` gave.
+
+        Raises:
+            ValueError: A genome has another length, or a text is no JSON.
+            KeyError: A text lacks a block.
+        """
         n_rows = len(blobs)
         out: dict[str, Any] = {}
         if self.numbers:
+            sizes = {len(blob or b"") for blob in blobs} - {self.width}
+            if sizes:
+                raise ValueError(f"a genome of {min(sizes)} bytes instead of {self.width}")
             data = np.frombuffer(b"".join(blob or b"" for blob in blobs), dtype=np.uint8)
             data = data.reshape(n_rows, self.width)
             start = 0

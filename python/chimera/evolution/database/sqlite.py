@@ -22,8 +22,8 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import StorageError
-from chimera.evolution.database.backend import Rows
+from chimera.errors import ConflictError, MissingFileError, StorageError
+from chimera.evolution.database.backend import Rows, ensure_open
 from chimera.evolution.database.rows import Generation
 from chimera.evolution.database.schema import APPLICATION_ID, SCHEMA_VERSION, statements
 
@@ -34,6 +34,8 @@ _PAGE_BYTES: Final = 8192
 _CACHE_KIB: Final = 32 * 1024
 _CHECKPOINT_PAGES: Final = 4096
 _ROWS_A_STATEMENT: Final = (64, 8, 1)  # most of the gain of joining rows, within SQLite's limits
+_DAMAGED: Final = "expected a sound genome database, got a damaged one"
+_RESTORE: Final = "move it away or restore a copy"
 _DENIED: Final = frozenset(
     (
         sqlite3.SQLITE_ATTACH,
@@ -62,35 +64,81 @@ class SqliteBackend:
         self.path = path
         self.place = str(path)
         self._lock = threading.RLock()
+        self._is_closed = False
         self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
         if read_only and not path.is_file():
-            raise StorageError(f"expected a genome database, found no file ({path})")
+            raise MissingFileError(f"expected a genome database, found no file ({path})")
         with self._translated():
-            self._connection = self._connect("ro" if read_only else "rwc")
+            if read_only:
+                with self._reading(is_frozen=self._frozen() is not None) as connection:
+                    if not self._is_whole(connection):
+                        raise StorageError(
+                            f"expected a genome database, got an empty one ({self.path})"
+                        )
+                return
+            self._writer = self._connect("mode=rwc")
             try:
-                self._prepare(read_only=read_only, is_synced=is_synced)
+                self._prepare(self._writer, is_synced=is_synced)
             except BaseException:
-                self._connection.close()
+                self._writer.close()
                 raise
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode={mode}",
+            f"file:{quote(str(self.path))}?{mode}",
             uri=True,
             timeout=_BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
         )
 
-    def _prepare(self, *, read_only: bool, is_synced: bool) -> None:
-        connection = self._connection
-        n_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if n_tables:
-            self._check(connection)
-        elif read_only:
-            raise StorageError(f"expected a genome database, got an empty one ({self.path})")
-        if read_only:
+    def _frozen(self) -> tuple[int, int] | None:
+        """Tell how the file looks that nobody writes; None when somebody does, or may."""
+        if self._writer is not None or any(
+            Path(f"{self.path}{end}").exists() for end in ("-wal", "-journal")
+        ):
+            return None
+        state = self.path.stat()
+        return state.st_mtime_ns, state.st_size
+
+    @contextmanager
+    def _reading(self, *, is_frozen: bool) -> Iterator[sqlite3.Connection]:
+        """Yield a connection that only reads.
+
+        Whoever cannot write connects for each question: SQLite would not notice that a frozen file
+        changes, and the last to leave a file that is written must be able to tidy up. A frozen one
+        is read as it is, which makes no file beside it and works on a read-only disk.
+        """
+        if self._writer is None:
+            connection = self._connect("mode=ro&immutable=1" if is_frozen else "mode=ro")
+            try:
+                self._restrict(connection)
+                yield connection
+            finally:
+                connection.close()
             return
+        if self._reader is None:
+            self._reader = self._connect("mode=ro")
+            self._restrict(self._reader)
+        yield self._reader
+
+    @staticmethod
+    def _restrict(connection: sqlite3.Connection) -> None:
+        # Read-only alone would still let ATTACH write to another file.
+        connection.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action in _DENIED else sqlite3.SQLITE_OK
+        )
+
+    def _is_whole(self, connection: sqlite3.Connection) -> bool:
+        """Whether there are tables; those of another program are refused."""
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return False
+        self._check(connection)
+        return True
+
+    def _prepare(self, connection: sqlite3.Connection, *, is_synced: bool) -> None:
+        n_tables = self._is_whole(connection)
         if not n_tables:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         self._switch_to_wal(connection)
@@ -139,17 +187,26 @@ class SqliteBackend:
             )
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *, is_writing: bool = False) -> Iterator[None]:
         try:
             yield
+        except UnicodeDecodeError as error:
+            raise StorageError(f"{_DAMAGED} ({error}); {_RESTORE} ({self.path})") from error
+        except (OverflowError, UnicodeError, sqlite3.IntegrityError) as error:
+            if is_writing:
+                raise ConflictError(
+                    f"expected rows that can be stored, got '{error}'; another process may record "
+                    f"the same run: give each its own ({self.path})"
+                ) from error
+            raise StorageError(
+                f"expected values that SQLite can hold, got '{error}' ({self.path})"
+            ) from error
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "") or ""
             text = str(error)
-            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "malformed" in text:
-                raise StorageError(
-                    f"expected a sound genome database, got a damaged one ({text}); move it away "
-                    f"or restore a copy ({self.path})"
-                ) from error
+            is_damaged = "malformed" in text or "Could not decode" in text
+            if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or is_damaged:
+                raise StorageError(f"{_DAMAGED} ({text}); {_RESTORE} ({self.path})") from error
             if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
                 raise StorageError(
                     f"expected room to write, got '{text}'; every generation stored before is "
@@ -162,39 +219,52 @@ class SqliteBackend:
     @contextmanager
     def transaction(self) -> Iterator[_Transaction]:
         """Begin; commit when the block ends well, else undo all of it."""
-        with self._lock, self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._lock, self._translated(is_writing=True):
+            ensure_open(self.place, is_closed=self._is_closed)
+            connection = self._writer
+            if connection is None:
+                raise StorageError(
+                    f"expected a database to write to, got one opened with read_only=True "
+                    f"({self.path})"
+                )
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield _Transaction(self._connection)
-                self._connection.execute("COMMIT")
+                yield _Transaction(connection)
+                connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[list[str], Rows]:
         """Run one query that may only read; return its column names and rows."""
         with self._lock, self._translated():
-            if self._reader is None:
-                reader = self._connect("ro")
-                # Read-only alone would still let ATTACH write to another file.
-                reader.set_authorizer(
-                    lambda action, *_: (
-                        sqlite3.SQLITE_DENY if action in _DENIED else sqlite3.SQLITE_OK
-                    )
-                )
-                self._reader = reader
-            cursor = self._reader.execute(sql, tuple(parameters))
+            ensure_open(self.place, is_closed=self._is_closed)
+            frozen = self._frozen()
+            try:
+                return self._ask(sql, parameters, is_frozen=frozen is not None)
+            except sqlite3.DatabaseError:
+                if frozen is None or frozen == self._frozen():
+                    raise
+            # Somebody began to write below the question.
+            return self._ask(sql, parameters, is_frozen=False)
+
+    def _ask(
+        self, sql: str, parameters: Sequence[Any], *, is_frozen: bool
+    ) -> tuple[list[str], Rows]:
+        with self._reading(is_frozen=is_frozen) as connection:
+            cursor = connection.execute(sql, tuple(parameters))
             names = [column[0] for column in cursor.description or ()]
             return names, cursor.fetchall()
 
     def close(self) -> None:
         """Close; closing twice is harmless."""
         with self._lock:
-            if self._reader is not None:
-                self._reader.close()
-                self._reader = None
-            self._connection.close()
+            self._is_closed = True
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
 
 
 class _Transaction:

@@ -32,9 +32,11 @@ class GenomeDatabase:
 
     Args:
         place: Path of an SQLite file, created when missing, or
-            ``postgresql://user:password@host/database`` (needs ``chimera[postgres]``; tables
+            ``postgresql://user:password@host/database`` (needs ``chimera-engine[postgres]``; tables
             stand in the schema ``chimera``).
-        read_only: Refuse to write, and do not create anything.
+        read_only: Refuse to write, and create nothing. A file that nobody has open for writing is
+            read as it is, also where its folder cannot be written. (Beside what a killed process
+            left, a ``-wal`` file, SQLite needs a ``-shm`` file to read it.)
         is_synced: Wait for the disk at each generation, so that a power cut loses nothing either
             (SQLite; PostgreSQL does as its ``synchronous_commit`` says).
 
@@ -89,11 +91,13 @@ class GenomeDatabase:
                 search has not told yet are replaced. By default a new run.
             settings: What to note as its settings; by default what the search was given.
             on_error: What a failing database does to the run. ``raise``: ``tell`` raises
-                `StorageError` after the search has learned; the generation is kept in memory and
-                stored with the next ``tell`` or `Recorder.flush`. ``skip``: it is logged, the
-                generation is missing in the database and the run goes on.
+                `StorageError` after the search has learned; the generation is kept in memory, with
+                at most 15 before it, and stored with the next ``tell`` or `Recorder.flush`.
+                ``skip``: it is logged, the generation is missing in the database and the run goes
+                on.
 
         Raises:
+            ConfigError: It is no search by ask and tell, such as a game of several searches.
             StorageError: The run cannot be registered, or there is no run of that number.
             StateError: The stored run is of another algorithm, seed or space.
         """
@@ -162,7 +166,7 @@ class GenomeDatabase:
         """Return one stored run.
 
         Raises:
-            StorageError: There is none of that number.
+            StorageError: There is none of that number, or its row is damaged.
         """
         return queries.runs(self._backend, run)[0]
 
@@ -241,7 +245,7 @@ class GenomeDatabase:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def close(self) -> None:
-        """Close; closing twice is harmless."""
+        """Close; closing twice is harmless. Every other call then raises `OrderError`."""
         self._backend.close()
 
     def __enter__(self) -> Self:
@@ -263,6 +267,11 @@ class GenomeDatabase:
 
 def _facts(algorithm: Search, settings: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what identifies a search."""
+    if not all(hasattr(algorithm, name) for name in ("ask", "tell", "maximized", "blocks")):
+        raise ConfigError(
+            f"algorithm: expected a search by ask and tell, got {type(algorithm).__name__}; what "
+            "consists of searches is recorded one by one, record(side), and given the recorders"
+        )
     given = settings if settings is not None else getattr(algorithm, "settings", {})
     maximized = list(algorithm.maximized)
     return {

@@ -14,17 +14,26 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from chimera.errors import ConfigError
+from chimera.evolution._types import Direction
+from chimera.evolution.evaluation._checks import check_integer, check_timeout
 from chimera.evolution.evaluation._result import Batch, Counts, Evaluated, Shape
 
 __all__ = [
+    "REASON_CHARS_MAX",
     "Base",
+    "CallFailedError",
     "CallTimeoutError",
+    "Direction",
     "Evaluator",
+    "Follower",
+    "Ranking",
     "Task",
-    "check_function",
     "describe",
     "generator",
 ]
+
+REASON_CHARS_MAX = 2_000
+"""Longest reason of a failed row; longer ones are cut."""
 
 
 @runtime_checkable
@@ -61,13 +70,9 @@ class Base:
         n_descriptors: int = 0,
         n_cases: int = 0,
     ) -> None:
-        if retries < 0:
-            raise ConfigError(f"retries: expected at least 0, got {retries}")
-        if timeout_s is not None and not timeout_s > 0:
-            raise ConfigError(f"timeout_s: expected more than 0, got {timeout_s}")
         self._shape = Shape(n_objectives, n_descriptors, n_cases)
-        self._retries = retries
-        self._timeout_s = timeout_s
+        self._retries = check_integer("retries", retries, 0)
+        self._timeout_s = check_timeout(timeout_s)
         self._counts = Counts()
 
     @property
@@ -122,8 +127,63 @@ class Task:
         return self.function(x, generator(self.rng_seed, key))
 
 
+class Ranking:
+    """The direction in which a back end ranks rows: its own, or that of the search it serves.
+
+    Args:
+        direction: What the caller named; None to follow the search, which minimises unless it says
+            otherwise.
+
+    Raises:
+        ConfigError: It is no direction.
+    """
+
+    def __init__(self, direction: Direction | None) -> None:
+        if direction not in {None, "minimize", "maximize"}:
+            raise ConfigError(f"direction: expected minimize or maximize, got {direction!r}")
+        self._named = direction
+        self.direction: Direction = direction or "minimize"
+
+    @property
+    def sign(self) -> float:
+        """The sign with which smaller scores are better."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
+    def follow(self, direction: Direction) -> bool:
+        """Rank as a search does; return whether that is another direction than before.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        if self._named not in {None, direction}:
+            raise ConfigError(
+                f"direction: expected {direction} as the search, got {self._named} from its "
+                "evaluator; leave it out there to follow the search"
+            )
+        is_other = self.direction != direction
+        self.direction = direction
+        return is_other
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A back end that ranks rows itself, and must do so as the search does."""
+
+    def follow(self, direction: Direction) -> None:
+        """Rank as the search does that this evaluates for.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        ...
+
+
 class CallTimeoutError(Exception):
     """A call was ended by its time limit."""
+
+
+class CallFailedError(Exception):
+    """A call elsewhere raised or ended its process; the message is the reason of its rows."""
 
 
 def describe(error: BaseException) -> str:
@@ -132,19 +192,10 @@ def describe(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 -- an objective's exception may be broken itself
         text = "no message"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return reason if len(reason) <= REASON_CHARS_MAX else f"{reason[: REASON_CHARS_MAX - 4]} ..."
 
 
 def generator(seed: int, key: int) -> np.random.Generator:
     """Make the random stream of one evaluation, keyed by its number and not by who computes it."""
     return np.random.Generator(np.random.Philox(key=np.array([seed, key], dtype=np.uint64)))
-
-
-def check_function(function: Any) -> None:
-    """Refuse what cannot be called.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if not callable(function):
-        raise ConfigError(f"function: expected a callable objective, got {type(function).__name__}")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chimera.errors import ConfigError
-from chimera.evolution.evaluation._base import Base, Evaluator
+from chimera.evolution.evaluation._base import Base, Direction, Evaluator, Follower, Ranking
 from chimera.evolution.evaluation._result import (
     Batch,
     Counts,
@@ -81,10 +81,12 @@ class Cascade(Base):
     Args:
         stages: At least one; all of one number of objectives.
         dropped: What becomes of dropped rows.
-        direction: Whether low or high first objectives survive.
+        direction: Whether low or high first objectives survive; by default as in the search that a
+            loop runs.
 
     Raises:
-        ConfigError: No stage, or a stage's setting outside its range.
+        ConfigError: No stage, or a stage's setting outside its range; in a loop, another direction
+            than the search's.
 
     Example:
         >>> import numpy as np
@@ -102,7 +104,7 @@ class Cascade(Base):
         stages: Sequence[Stage],
         *,
         dropped: Literal["violation", "failed"] = "violation",
-        direction: Literal["minimize", "maximize"] = "minimize",
+        direction: Direction | None = None,
     ) -> None:
         super().__init__()
         if not stages:
@@ -114,11 +116,9 @@ class Cascade(Base):
                 raise ConfigError(f"cost: expected 0 or more, got {stage.cost} in stage {idx}")
         if dropped not in {"violation", "failed"}:
             raise ConfigError(f"dropped: expected violation or failed, got {dropped}")
-        if direction not in {"minimize", "maximize"}:
-            raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
+        self._ranking = Ranking(direction)
         self._stages = list(stages)
         self._is_failing = dropped == "failed"
-        self._sign = 1.0 if direction == "minimize" else -1.0
         self._reports = [StageCounts(s.name or str(idx)) for idx, s in enumerate(stages)]
         self._n_rows = 0
         self._n_failed = 0
@@ -171,6 +171,21 @@ class Cascade(Base):
         self._n_rows += n
         self._n_failed += len(out.errors)
         return out
+
+    @property
+    def _sign(self) -> float:
+        return self._ranking.sign
+
+    def follow(self, direction: Direction) -> None:
+        """Keep what the search keeps that this evaluates for; loops call it.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        self._ranking.follow(direction)
+        for stage in self._stages:
+            if isinstance(stage.evaluator, Follower):
+                stage.evaluator.follow(direction)
 
     def close(self) -> None:
         """Close every stage's evaluator."""

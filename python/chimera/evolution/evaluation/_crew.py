@@ -1,22 +1,16 @@
 """Worker processes under supervision: they are fed, timed, killed when stuck, and replaced.
 
-The crew knows slots of shared memory, not batches; `ProcessPool` and `AsyncEvaluator` sit on top.
-It owns its processes: they end with it, also when the parent is killed or interrupted. A slot is
-finished exactly once, whatever happens to the workers on the way.
+The crew knows slots of shared memory, not batches; `ProcessPool` and `AsyncEvaluator` sit on top
+and see to it that one thread at a time uses it. It owns its processes: they end with it, also when
+the parent is killed or interrupted. A slot is finished exactly once, whatever happens to the
+workers on the way.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import pickle
-import signal
-import sys
-import threading
 import time
-import warnings
-import weakref
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -24,12 +18,25 @@ from multiprocessing.process import BaseProcess
 
 import numpy as np
 
-from chimera.errors import ConfigError, EvaluationError
-from chimera.evolution.evaluation._base import Task, describe
+from chimera.errors import EvaluationError
+from chimera.evolution.evaluation._base import Task
+from chimera.evolution.evaluation._processes import (
+    WATCH_S,
+    at_end,
+    bury,
+    context_of,
+    describe_end,
+    end,
+    has_ended,
+    kill,
+    launch,
+    turns,
+)
 from chimera.evolution.evaluation._result import Counts
+from chimera.evolution.evaluation._turn import CLOSED
 from chimera.evolution.evaluation._worker import IDLE, PENDING, RANGE, Block, Layout, work
 
-__all__ = ["STARTS_MAX", "Crew", "kill_process"]
+__all__ = ["STARTS_MAX", "Crew"]
 
 STARTS_MAX = 3
 """Workers in a row that may end before their first candidate; then the crew gives up."""
@@ -78,15 +85,7 @@ class Crew:
         start_method: str | None,
         chunk_rows_max: int,
     ) -> None:
-        known = multiprocessing.get_all_start_methods()
-        if start_method is None:
-            start_method = "fork" if sys.platform == "linux" else "spawn"
-        if start_method not in known:
-            raise ConfigError(
-                f"start_method: expected one of {', '.join(known)}, got {start_method}"
-            )
-        self._context = multiprocessing.get_context(start_method)
-        self._start_method = start_method
+        self._context = context_of(start_method)
         self._task = task
         self._n_workers = n_workers
         self._counts = counts
@@ -95,15 +94,22 @@ class Crew:
         self._attempts: dict[int, int] = {}
         self._n_bad_starts = 0
         self._row_seconds = 0.0
+        self._is_interrupted = False
         self._workers: list[_Worker | None] = [None] * n_workers
         self._blocks: list[Block] = []
-        self._finalizer = weakref.finalize(self, _end, self._workers, self._blocks, os.getpid())
+        at_end(self, _end, self._workers, self._blocks)
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
-        alive = [w for w in self._workers if w is not None and w.process.is_alive()]
-        return [worker.process.pid or 0 for worker in alive]
+        with turns():
+            workers = [worker for worker in self._workers if worker is not None]
+            return [w.process.pid or 0 for w in workers if not has_ended(w.process)]
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether `interrupt` was called since the last `close`."""
+        return self._is_interrupted
 
     def prepare(self, blocks: tuple[tuple[str, str, int], ...], n_slots: int) -> Block:
         """Return shared memory with at least so many slots for rows of these blocks.
@@ -111,12 +117,15 @@ class Crew:
         Args:
             blocks: Name, dtype and number of genes of each block.
             n_slots: Rows.
+
+        Raises:
+            EvaluationError: The system has not so much.
         """
         if self._blocks:
             known = self._blocks[0].layout
             if known.blocks == blocks and known.n_slots >= n_slots:
                 return self._blocks[0]
-            self._blocks.pop().close()
+            self._drop_blocks()
         layout = Layout(blocks, self._task.shape.width, n_slots, self._n_workers)
         self._blocks.append(Block(layout))
         self._blocks[0]["progress"][:] = (IDLE, 0.0)
@@ -129,40 +138,49 @@ class Crew:
         block["seconds"][first:stop] = 0.0
         self._queue.append((first, stop))
 
-    def poll(self, *, timeout_s: float | None = None) -> tuple[list[int], dict[int, str]]:
+    def poll(self) -> tuple[list[int], dict[int, str]]:
         """Wait until some slots are finished.
-
-        Args:
-            timeout_s: Return with nothing after so long; None waits.
 
         Returns:
             Finished slots, and the reasons of those that failed.
 
         Raises:
-            EvaluationError: Workers cannot be started.
+            EvaluationError: Workers cannot be started, or `interrupt` was called meanwhile.
         """
         finished: list[int] = []
         reasons: dict[int, str] = {}
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not finished:
+            self._check_open()
             self.dispatch()
             busy = [worker for worker in self._workers if worker is not None and worker.is_busy]
             if not busy:
-                break
-            pause = self._pause(deadline)
+                raise EvaluationError("poll: expected rows under way, got none; a fault of ours")
             ready = set(
-                connection.wait([w.pipe for w in busy] + [w.process.sentinel for w in busy], pause)
+                connection.wait(
+                    [w.pipe for w in busy] + [w.process.sentinel for w in busy], self._pause()
+                )
             )
+            self._check_open()
             for idx, worker in enumerate(self._workers):
                 if worker is None or not worker.is_busy:
                     continue
                 if worker.pipe in ready or worker.process.sentinel in ready:
-                    self._hear(idx, worker, finished, reasons)
+                    has_died = worker.process.sentinel in ready
+                    self._hear(idx, worker, finished, reasons, has_died=has_died)
                 elif self._is_late(idx):
                     self._kill(idx, worker, finished, reasons)
-            if deadline is not None and time.monotonic() >= deadline:
-                break
+                elif not ready and has_ended(worker.process):
+                    # What its objective has forked still holds its pipes.
+                    self._mourn(idx, worker, finished, reasons, killed_at=None)
         return finished, reasons
+
+    def interrupt(self) -> None:
+        """End a `poll` in another thread with an error; `close` may follow when it has ended."""
+        with turns():
+            self._is_interrupted = True
+            for worker in self._workers:
+                if worker is not None:
+                    kill(worker.process)
 
     def stop(self) -> None:
         """Kill every worker and forget what was queued; the crew can be used again."""
@@ -174,9 +192,17 @@ class Crew:
 
     def close(self) -> None:
         """End the workers and remove the shared memory."""
-        self._queue.clear()
-        self._attempts.clear()
-        _end(self._workers, self._blocks, os.getpid())
+        self.stop()
+        self._drop_blocks()
+        self._is_interrupted = False
+
+    def _check_open(self) -> None:
+        if self._is_interrupted:
+            raise EvaluationError(CLOSED)
+
+    def _drop_blocks(self) -> None:
+        while self._blocks:
+            self._blocks.pop().close()
 
     def _chunk(self, n_waiting: int) -> int:
         fair = -(-n_waiting // (2 * self._n_workers))
@@ -197,7 +223,7 @@ class Crew:
                 worker = self._workers[idx]
                 if worker is not None and len(worker.ranges) > depth:
                     continue
-                if worker is None or not (worker.ranges or worker.process.is_alive()):
+                if worker is None or not (worker.ranges or not has_ended(worker.process)):
                     worker = self._start(idx)
                 first, stop = self._queue.popleft()
                 end = min(stop, first + self._chunk(n_waiting))
@@ -219,53 +245,29 @@ class Crew:
         old = self._workers[idx]
         if old is not None:
             self._workers[idx] = None
-            _bury(old)
+            bury(old.process, old.pipe)
         self._blocks[0]["progress"][idx] = (IDLE, 0.0)
-        ours, theirs = self._context.Pipe()
-        is_fork = self._start_method == "fork"
-        others = [worker.pipe for worker in self._workers if worker is not None]
-        process = self._context.Process(  # type: ignore[attr-defined]
-            target=work,
-            name=f"chimera-evaluation-{idx}",
-            daemon=True,
-            kwargs={
-                "idx": idx,
-                "pipe": theirs,
-                "task": self._task,
-                # The kernel ties a child to the *thread* that made it.
-                "dies_with_parent": is_fork
-                and threading.current_thread() is threading.main_thread(),
-                "to_close": [*others, ours] if is_fork else [],
-            },
+        process, ours = launch(
+            self._context,
+            work,
+            f"chimera-evaluation-{idx}",
+            given={"idx": idx, "task": self._task},
+            siblings=[worker.pipe for worker in self._workers if worker is not None],
         )
-        try:
-            with warnings.catch_warnings():
-                # A fork beside threads is safe here: the child runs the objective and nothing else.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process.start()
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            ours.close()
-            raise ConfigError(
-                f"function: expected an objective that can be pickled for start_method="
-                f"{self._start_method!r}, got {describe(error)}; define it at the top level of a "
-                "module, or use start_method='fork'"
-            ) from error
-        finally:
-            theirs.close()
         worker = _Worker(process, ours)
         self._workers[idx] = worker
         return worker
 
-    def _pause(self, deadline: float | None) -> float | None:
+    def _pause(self) -> float:
         now = time.monotonic()
-        ends = [] if deadline is None else [deadline]
+        ends = [now + WATCH_S]
         if self._task.timeout_s is not None:
             progress = self._blocks[0]["progress"]
             for idx, worker in enumerate(self._workers):
                 if worker is not None and worker.is_busy:
                     start = float(progress[idx, 1]) if progress[idx, 0] != IDLE else now
                     ends.append(start + self._task.timeout_s)
-        return max(min(ends) - now, 0.001) if ends else None
+        return max(min(ends) - now, 0.001)
 
     def _is_late(self, idx: int) -> bool:
         slot, start = self._blocks[0]["progress"][idx]
@@ -276,11 +278,17 @@ class Crew:
         )
 
     def _hear(
-        self, idx: int, worker: _Worker, finished: list[int], reasons: dict[int, str]
+        self,
+        idx: int,
+        worker: _Worker,
+        finished: list[int],
+        reasons: dict[int, str],
+        *,
+        has_died: bool,
     ) -> None:
         """Read what a worker sent; its end of the pipe also closes when it dies."""
         is_gone = self._read(worker, finished, reasons)
-        if is_gone or (worker.ranges and not worker.process.is_alive()):
+        if is_gone or (worker.ranges and has_died):
             self._mourn(idx, worker, finished, reasons, killed_at=None)
 
     def _read(self, worker: _Worker, finished: list[int], reasons: dict[int, str]) -> bool:
@@ -301,7 +309,6 @@ class Crew:
         self, idx: int, worker: _Worker, finished: list[int], reasons: dict[int, str]
     ) -> None:
         late = int(self._blocks[0]["progress"][idx, 0])
-        kill_process(worker.process)
         self._mourn(idx, worker, finished, reasons, killed_at=late)
 
     def _mourn(
@@ -314,7 +321,7 @@ class Crew:
         killed_at: int | None,
     ) -> None:
         """Settle the candidates of a worker that has ended: done, at fault, or to be done anew."""
-        worker.process.join()
+        code = end(worker.process)  # with what its objective has started
         self._read(worker, finished, reasons)
         block = self._blocks[0]
         status = block["status"]
@@ -328,9 +335,8 @@ class Crew:
             self._n_bad_starts += 1
         else:
             self._n_bad_starts = 0
-        code = worker.process.exitcode
         self._workers[idx] = None
-        _bury(worker)
+        bury(worker.process, worker.pipe)
         # Rows are done in order, so what is pending is the row it was at and those after it.
         self._conclude(worker, first, done_to, finished, reasons)
         rest = done_to
@@ -340,7 +346,7 @@ class Crew:
                 reason = f"took longer than timeout_s={self._task.timeout_s}"
             elif killed_at is None:
                 self._counts.n_crashes += 1
-                reason = f"ended its worker process ({_cause(code)})"
+                reason = f"ended its worker process ({describe_end(code)})"
             else:  # the late row was finished after all, and this one is not to blame
                 reason = ""
             if reason:
@@ -355,9 +361,10 @@ class Crew:
         if self._n_bad_starts >= STARTS_MAX:
             self._n_bad_starts = 0
             self.stop()
+            self._drop_blocks()  # it may be what keeps them from starting
             raise EvaluationError(
                 f"expected workers that start, got {STARTS_MAX} in a row that ended before their "
-                f"first candidate ({_cause(code)}); see their messages on standard error"
+                f"first candidate ({describe_end(code)}); see their messages on standard error"
             )
 
     def _conclude(
@@ -398,47 +405,18 @@ class Crew:
         reasons[slot] = reason if n_before == 0 else f"{reason} (attempt {n_before + 1})"
 
 
-def _cause(code: int | None) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"signal {signal.Signals(-code).name}"
-    return f"exit status {code}"
-
-
-def kill_process(process: BaseProcess) -> None:
-    """Kill a worker and what its objective has started."""
-    pid = process.pid
-    if pid is None:
-        return
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(OSError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, signal.SIGKILL)
-                return
-    process.kill()
-
-
-def _bury(worker: _Worker) -> None:
-    if worker.process.is_alive():
-        kill_process(worker.process)
-    worker.process.join()
-    worker.pipe.close()
-    worker.process.close()
-
-
 def _kill_all(workers: list[_Worker | None]) -> None:
-    for worker in workers:
-        if worker is not None:
-            kill_process(worker.process)
-    for idx, worker in enumerate(workers):
-        if worker is not None:
-            workers[idx] = None
-            _bury(worker)
+    with turns():
+        for worker in workers:
+            if worker is not None:
+                kill(worker.process)
+        for idx, worker in enumerate(workers):
+            if worker is not None:
+                workers[idx] = None
+                bury(worker.process, worker.pipe)
 
 
-def _end(workers: list[_Worker | None], blocks: list[Block], owner: int) -> None:
-    if os.getpid() != owner:  # a fork of the owner has ended, and owns nothing
-        return
+def _end(workers: list[_Worker | None], blocks: list[Block]) -> None:
     _kill_all(workers)
     while blocks:
         blocks.pop().close()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from chimera.errors import BatchError, ConfigError
-from chimera.evolution.evaluation._base import Base, Task, check_function
+from chimera.evolution.evaluation._base import Base, Task
+from chimera.evolution.evaluation._checks import check_function, check_integer, check_seed
 from chimera.evolution.evaluation._result import (
     Batch,
     Evaluated,
@@ -23,8 +23,16 @@ from chimera.evolution.evaluation._result import (
     n_rows_of,
     select_rows,
 )
+from chimera.evolution.evaluation._turn import Turn
 
-__all__ = ["SHARED_BYTES_MAX", "WORKERS_MAX", "ProcessPool", "blocks_of", "count_workers"]
+__all__ = [
+    "SHARED_BYTES_MAX",
+    "WORKERS_MAX",
+    "ProcessPool",
+    "blocks_of",
+    "check_memory",
+    "count_workers",
+]
 
 WORKERS_MAX = 1024
 """Most worker processes of one pool."""
@@ -32,29 +40,50 @@ WORKERS_MAX = 1024
 SHARED_BYTES_MAX = 256 << 20
 """Shared memory of one pool; larger batches go through it in slices."""
 
+_SHARED_BYTES_MIN = 1 << 16
+
 
 def count_workers(workers: int) -> int:
     """Return how many processes a setting means; 0 takes one per core.
 
     Raises:
-        ConfigError: Less than 0 or too many.
+        ConfigError: No integer, less than 0, or too many.
     """
-    if not 0 <= workers <= WORKERS_MAX:
-        raise ConfigError(f"workers: expected 0 to {WORKERS_MAX}, got {workers}")
-    if workers:
-        return workers
+    if count := check_integer("workers", workers, 0, WORKERS_MAX):
+        return count
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def check_memory(bytes_max: int | None) -> int | None:
+    """Return the memory that a worker may add.
+
+    Raises:
+        ConfigError: No positive integer, or a system where it would not be kept.
+    """
+    if bytes_max is None:
+        return None
+    if sys.platform != "linux":
+        raise ConfigError(
+            f"memory_bytes_max: expected None on {sys.platform}, got {bytes_max}; the limit is "
+            "kept on Linux only"
+        )
+    return check_integer("memory_bytes_max", bytes_max, 1, sys.maxsize // 2)
 
 
 def blocks_of(batch: Batch) -> tuple[tuple[str, str, int], ...]:
     """Name, dtype and genes of each block of a batch; the name is empty for a plain array.
 
     Raises:
-        BatchError: Python objects, which cannot be shared.
+        BatchError: Something else than arrays, or Python objects, which cannot be shared.
     """
     blocks = batch if isinstance(batch, Mapping) else {"": batch}
     for name, block in blocks.items():
+        if not isinstance(block, np.ndarray):
+            raise BatchError(
+                f"batch: expected NumPy arrays (n, d), got {type(block).__name__} in block "
+                f"{name!r}; numpy.asarray makes one"
+            )
         if block.dtype.hasobject or block.ndim != 2:  # noqa: PLR2004 -- rows and genes
             raise BatchError(
                 f"batch: expected arrays (n, d) of numbers, got {block.dtype} of shape "
@@ -123,22 +152,23 @@ class ProcessPool(Base):
             n_cases=n_cases,
         )
         check_function(function)
-        if chunk_rows_max < 1:
-            raise ConfigError(f"chunk_rows_max: expected at least 1, got {chunk_rows_max}")
-        if shared_bytes_max < 1 << 16:
-            raise ConfigError(f"shared_bytes_max: expected 65536 up, got {shared_bytes_max}")
-        if memory_bytes_max is not None and sys.platform != "linux":
-            raise ConfigError(
-                f"memory_bytes_max: expected None on {sys.platform}, got {memory_bytes_max}; the "
-                "limit is kept on Linux only"
-            )
+        chunk_rows_max = check_integer("chunk_rows_max", chunk_rows_max, 1)
+        self._shared_bytes_max = check_integer(
+            "shared_bytes_max", shared_bytes_max, _SHARED_BYTES_MIN
+        )
         from chimera.evolution.evaluation._crew import Crew
 
         self._n_workers = count_workers(workers)
-        self._shared_bytes_max = shared_bytes_max
-        self._lock = threading.Lock()
+        self._turn = Turn()
         self._crew = Crew(
-            Task(function, self._shape, timeout_s, retries, rng_seed, memory_bytes_max),
+            Task(
+                function,
+                self._shape,
+                self._timeout_s,
+                self._retries,
+                check_seed(rng_seed),
+                check_memory(memory_bytes_max),
+            ),
             n_workers=self._n_workers,
             counts=self._counts,
             start_method=start_method,
@@ -148,7 +178,7 @@ class ProcessPool(Base):
     @property
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
-        return self._crew.pids
+        return self._crew.pids if self._turn.is_owner else []
 
     @property
     def n_workers(self) -> int:
@@ -162,25 +192,38 @@ class ProcessPool(Base):
             batch: ``(n, d)`` candidates, or a mapping of such arrays. Copied into shared memory.
 
         Raises:
-            BatchError: The batch holds Python objects.
-            EvaluationError: Workers cannot be started.
+            BatchError: The batch holds Python objects, or is made of something else than arrays.
+            EvaluationError: Workers cannot be started, shared memory is short, or `close` was
+                called from another thread meanwhile.
+            OrderError: Called by the objective itself, or in another process than that of the pool.
         """
         n = n_rows_of(batch)
         blocks = blocks_of(batch)
         row_bytes = 8 * (self._shape.width + 3) + sum(
             np.dtype(dtype).itemsize * d for _, dtype, d in blocks
         )
-        n_slots = max(1, min(max(n, 1), self._room() // row_bytes))
-        with self._lock:
-            parts = [
-                self._slice(select_rows(batch, slice(first, first + n_slots)), blocks, n_slots)
-                for first in range(0, max(n, 1), n_slots)
-            ]
+        with self._turn.take("evaluate"):
+            n_slots = max(1, min(max(n, 1), self._room() // row_bytes))
+            try:
+                parts = [
+                    self._slice(select_rows(batch, slice(first, first + n_slots)), blocks, n_slots)
+                    for first in range(0, max(n, 1), n_slots)
+                ]
+            finally:
+                if self._crew.is_interrupted:  # what a signal handler wanted, or another thread
+                    self._crew.close()
         return concatenate(parts)
 
     def close(self) -> None:
-        """End the workers and remove the shared memory. The next batch would start them anew."""
-        self._crew.close()
+        """End the workers and remove the shared memory. The next batch would start them anew.
+
+        A batch under way in another thread ends with an `EvaluationError`.
+        """
+        if self._turn.is_owner:
+            self._crew.interrupt()
+        with self._turn.end() as is_ours:
+            if is_ours:
+                self._crew.close()
 
     def _room(self) -> int:
         """Shared memory to use: beyond what the system has, writing to it would kill us."""
@@ -188,7 +231,9 @@ class ProcessPool(Base):
             free = os.statvfs("/dev/shm")  # noqa: S108 -- where the system keeps shared memory
         except (AttributeError, OSError):
             return self._shared_bytes_max
-        return min(self._shared_bytes_max, max(free.f_bavail * free.f_frsize // 2, 1 << 16))
+        return min(
+            self._shared_bytes_max, max(free.f_bavail * free.f_frsize // 2, _SHARED_BYTES_MIN)
+        )
 
     def _slice(
         self, batch: Batch, blocks: tuple[tuple[str, str, int], ...], n_slots: int

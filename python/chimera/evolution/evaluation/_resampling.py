@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chimera.errors import ConfigError, OrderError
 from chimera.evolution._student import quantile
-from chimera.evolution.evaluation._base import Evaluator
+from chimera.evolution.evaluation._base import Direction, Evaluator, Follower, Ranking
 from chimera.evolution.evaluation._result import (
     Batch,
     Counts,
@@ -70,11 +70,11 @@ class Resampling:
         confidence: With which all ranks across the cut shall be right.
         n_select: Rows that matter to the search: how many survive, or 1.
         method: ``racing`` or ``ocba``.
-        direction: Whether low or high is best.
+        direction: Whether low or high is best; by default as the search that a loop runs.
         n_elite: Rows whose draws are kept across batches for `best`.
 
     Raises:
-        ConfigError: A setting outside its range.
+        ConfigError: A setting outside its range; in a loop, another direction than the search's.
 
     Example:
         >>> import numpy as np
@@ -96,7 +96,7 @@ class Resampling:
         confidence: float = 0.95,
         n_select: int = 1,
         method: Literal["racing", "ocba"] = "racing",
-        direction: Literal["minimize", "maximize"] = "minimize",
+        direction: Direction | None = None,
         n_elite: int = 8,
     ) -> None:
         if not isinstance(evaluator, Evaluator):
@@ -114,15 +114,13 @@ class Resampling:
             )
         if method not in {"racing", "ocba"}:
             raise ConfigError(f"method: expected racing or ocba, got {method}")
-        if direction not in {"minimize", "maximize"}:
-            raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
+        self._ranking = Ranking(direction)
         self._evaluator = evaluator
         self._n_min = n_min
         self._n_max = n_max
         self._confidence = confidence
         self._n_select = n_select
         self._is_racing = method == "racing"
-        self._sign = 1.0 if direction == "minimize" else -1.0
         self._n_elite = n_elite
         self._elite: list[tuple[Any, _Draws]] = []
         self._n_rows = 0
@@ -135,6 +133,21 @@ class Resampling:
         out = Counts() + inner
         out.n_rows, out.n_failed = self._n_rows, self._n_failed
         return out
+
+    @property
+    def _sign(self) -> float:
+        return self._ranking.sign
+
+    def follow(self, direction: Direction) -> None:
+        """Rank as the search does that this evaluates for; loops call it.
+
+        Raises:
+            ConfigError: The caller named the other direction.
+        """
+        if self._ranking.follow(direction):
+            self._elite = []
+        if isinstance(self._evaluator, Follower):
+            self._evaluator.follow(direction)
 
     def close(self) -> None:
         """Close the evaluator."""
@@ -230,6 +243,11 @@ class Resampling:
             draws[row].add(done, place)
             if done.failed[place]:
                 errors[row] = f"{done.errors[place]} (draw {draws[row].n})"
+            elif not draws[row].is_finite:
+                errors[row] = (
+                    f"the mean of {draws[row].n} draws is not finite; expected scores whose "
+                    "differences are numbers"
+                )
 
     def _contenders(
         self, draws: list[_Draws], alive: list[int], n_select: int, n_max: int | None = None
@@ -319,9 +337,15 @@ class _Draws:
             self._spread = np.zeros(len(values))
         self.n += 1
         self.seconds += float(done.seconds[row]) if len(done.seconds) else 0.0
-        delta = values - self._mean
-        self._mean = self._mean + delta / self.n
-        self._spread = self._spread + delta * (values - self._mean)
+        with np.errstate(over="ignore", invalid="ignore"):  # the row fails then; see `is_finite`
+            delta = values - self._mean
+            self._mean = self._mean + delta / self.n
+            self._spread = self._spread + delta * (values - self._mean)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the means of objectives and violation are numbers."""
+        return bool(np.isfinite(self._mean[: self._widths[0] + 1]).all())
 
     @property
     def mean(self) -> float:
@@ -347,7 +371,8 @@ class _Draws:
         """Means of objectives, violation, descriptors, cases; standard errors of objectives."""
         m, k = self._widths
         mean = self._mean
-        errors = np.sqrt(self._spread[:m] / max(self.n - 1, 1) / self.n)
+        with np.errstate(invalid="ignore"):
+            errors = np.sqrt(self._spread[:m] / max(self.n - 1, 1) / self.n)
         return mean[:m], mean[m : m + 1], mean[m + 1 : m + 1 + k], mean[m + 1 + k :], errors
 
 

@@ -8,6 +8,7 @@ reason, and the others stand. No algorithm is known here. Invariant of the count
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
@@ -15,13 +16,35 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import BatchError, ConfigError
+from chimera.errors import BatchError
+from chimera.evolution.evaluation._checks import check_integer
 
-__all__ = ["Batch", "Counts", "Evaluated", "Shape", "concatenate", "n_rows_of", "select_rows"]
+__all__ = [
+    "NOT_FINITE",
+    "NOT_USABLE",
+    "NOT_VISIBLE",
+    "Batch",
+    "Counts",
+    "Evaluated",
+    "Shape",
+    "concatenate",
+    "copy_row",
+    "is_masked",
+    "kind_of",
+    "n_rows_of",
+    "numbers_of",
+    "select_rows",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Batch: TypeAlias = NDArray[Any] | Mapping[str, NDArray[Any]]
 """Candidates: an array ``(n, d)``, or one such array per block of a mixed space."""
+
+NOT_FINITE = "that are not finite"
+NOT_VISIBLE = "that are masked"
+NOT_USABLE = "returned numbers that cannot be used"
+_SCALAR = 2
+"""Width of a row with one objective: that and an unused violation."""
 
 KEYS = ("objectives", "violations", "descriptors", "cases")
 
@@ -36,17 +59,19 @@ def n_rows_of(batch: Batch) -> int:
         BatchError: The batch is no such thing.
     """
     if isinstance(batch, Mapping):
-        counts = {len(block) for block in batch.values()}
-        if len(counts) != 1:
+        counts = {len(block) if np.ndim(block) else -1 for block in batch.values()}
+        if len(counts) != 1 or -1 in counts:
             raise BatchError(
                 f"batch: expected blocks of one number of rows, got {sorted(counts) or 'none'}"
             )
         return counts.pop()
-    if np.ndim(batch) != 2:  # noqa: PLR2004 -- rows and genes
-        raise BatchError(
-            f"batch: expected an array (n, d) or a mapping of them, got shape {np.shape(batch)}"
-        )
-    return len(batch)
+    try:
+        shape = np.shape(batch)
+    except ValueError:  # nested sequences of unequal lengths
+        shape = ("ragged",)
+    if len(shape) != 2:  # noqa: PLR2004 -- rows and genes
+        raise BatchError(f"batch: expected an array (n, d) or a mapping of them, got shape {shape}")
+    return int(shape[0])
 
 
 def select_rows(batch: Batch, rows: Any) -> Batch:
@@ -62,6 +87,72 @@ def select_rows(batch: Batch, rows: Any) -> Batch:
     return out
 
 
+def kind_of(reason: str) -> tuple[str, bool]:
+    """Return a row's reason of failure without its numbers, and whether the objective answered.
+
+    Args:
+        reason: As in `Evaluated.errors`.
+
+    Returns:
+        What rows that failed alike have in common; True for numbers that cannot be used, such as
+        NaN, and False for exceptions, time limits and answers of another shape.
+    """
+    for mark in (NOT_FINITE, NOT_VISIBLE, NOT_USABLE):
+        before, found, _ = reason.partition(mark)
+        if found:
+            return before + mark, True
+    return reason, False
+
+
+def copy_row(batch: Batch, row: int) -> Any:
+    """Copy one candidate, for an objective that may change it.
+
+    Args:
+        batch: An array ``(n, d)`` or a mapping of such arrays.
+        row: Its number.
+
+    Returns:
+        ``(d,)``, or a mapping of such arrays.
+    """
+    if isinstance(batch, Mapping):
+        return {name: block[row].copy() for name, block in batch.items()}
+    return batch[row].copy()
+
+
+def numbers_of(value: Any, name: str) -> Floats:
+    """Read what an objective returned as numbers; masked entries become NaN.
+
+    NumPy would also read text and dates as numbers, forget masks, and drop imaginary parts.
+
+    Args:
+        value: Numbers in any form that NumPy takes.
+        name: What they are, for messages.
+
+    Raises:
+        TypeError: Complex, text, dates or other things.
+        ValueError: Nested sequences of unequal lengths.
+        OverflowError: Integers beyond float64.
+    """
+    numbers = np.asarray(value)
+    if numbers.dtype == np.float64 and not is_masked(value):
+        return numbers
+    if numbers.dtype.kind not in "biufO":
+        raise TypeError(f"returned {name} of dtype {numbers.dtype}; expected real numbers")
+    if numbers.dtype.kind == "O" and any(isinstance(x, str | bytes) for x in numbers.flat):
+        raise TypeError(f"returned {name} that hold text; expected real numbers")
+    out: Floats = numbers.astype(np.float64)
+    if is_masked(value):
+        out[np.ma.getmaskarray(value)] = math.nan
+    return out
+
+
+def is_masked(value: Any) -> bool:
+    """Tell whether something is an array with a mask."""
+    # Importing `numpy.ma` takes a while, and before somebody has there are no masked arrays.
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How many numbers one row's evaluation gives."""
@@ -72,9 +163,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         for name, least in (("n_objectives", 1), ("n_descriptors", 0), ("n_cases", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(f"{name}: expected at least {least}, got {value}")
+            check_integer(name, getattr(self, name), least)
 
     @property
     def width(self) -> int:
@@ -91,8 +180,13 @@ class Shape:
 
         Raises:
             ValueError: It does not fit, or holds NaN or infinity.
+            TypeError: It holds no real numbers.
+            OverflowError: It holds integers beyond float64.
         """
         out[self.n_objectives] = math.nan
+        if isinstance(answer, float) and self.width == _SCALAR and math.isfinite(answer):
+            out[0] = answer  # what most objectives return, at a third of the price
+            return
         if isinstance(answer, Mapping):
             unknown = [str(key) for key in answer if key not in KEYS]
             if unknown:
@@ -120,11 +214,12 @@ class Shape:
             if n == 0:
                 return
             raise ValueError(f"returned no {name}; expected {n}")
-        numbers = np.asarray(value, dtype=np.float64).reshape(-1)
+        numbers = numbers_of(value, name).reshape(-1)
         if len(numbers) != n:
             raise ValueError(f"returned {len(numbers)} {name}; expected {n}")
         if not np.isfinite(numbers).all():
-            raise ValueError(f"returned {name} that are not finite: {numbers.tolist()}")
+            what = NOT_VISIBLE if is_masked(value) else NOT_FINITE
+            raise ValueError(f"returned {name} {what}: {numbers.tolist()}")
         out[start : start + n] = numbers
 
 

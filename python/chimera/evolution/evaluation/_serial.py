@@ -11,18 +11,24 @@ import numpy as np
 from chimera.errors import EvaluationError
 from chimera.evolution.evaluation._base import (
     Base,
+    CallFailedError,
     CallTimeoutError,
     Task,
-    check_function,
     describe,
 )
+from chimera.evolution.evaluation._checks import check_function, check_seed
 from chimera.evolution.evaluation._pool import ProcessPool
 from chimera.evolution.evaluation._result import (
     KEYS,
+    NOT_USABLE,
+    NOT_VISIBLE,
     Batch,
     Evaluated,
     Floats,
+    copy_row,
+    is_masked,
     n_rows_of,
+    numbers_of,
     select_rows,
 )
 
@@ -81,24 +87,42 @@ class Vectorized(Base):
         check_function(function)
         self._function = function
         self._caller: Caller | None = None
-        if timeout_s is not None:
+        if self._timeout_s is not None:
             from chimera.evolution.evaluation._caller import Caller
 
-            self._caller = Caller(function, timeout_s=timeout_s, start_method=start_method)
+            self._caller = Caller(function, timeout_s=self._timeout_s, start_method=start_method)
 
     def evaluate(self, batch: Batch) -> Evaluated:
         """Score every row.
 
         Args:
             batch: ``(n, d)`` candidates, or a mapping of such arrays.
+
+        Raises:
+            EvaluationError: With ``timeout_s``: the worker process cannot be started, or `close`
+                was called from another thread meanwhile.
+            OrderError: With ``timeout_s``: called from the objective itself or another process.
         """
         n = n_rows_of(batch)
+        if self._caller is None or n == 0:
+            return self._evaluate(batch, n)
+        with self._caller.turn.take("evaluate"):
+            try:
+                self._caller.start()
+                return self._evaluate(batch, n)
+            finally:
+                self._caller.finish()
+
+    def close(self) -> None:
+        """End the worker process, if there is one."""
+        if self._caller is not None:
+            self._caller.close()
+
+    def _evaluate(self, batch: Batch, n: int) -> Evaluated:
         table = np.empty((n, self._shape.width))
         seconds = np.zeros(n)
         errors: dict[int, str] = {}
         todo = [(0, n, 0)] if n else []
-        if n and self._caller is not None:
-            self._caller.start()
         while todo:
             first, stop, attempt = todo.pop()
             rows = batch if stop - first == n else select_rows(batch, slice(first, stop))
@@ -109,7 +133,9 @@ class Vectorized(Base):
             except CallTimeoutError as error:
                 self._counts.n_timeouts += 1
                 reasons = dict.fromkeys(range(stop - first), str(error))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 -- the rows are marked
+            except (Exception, SystemExit) as error:  # the rows are marked
+                if self._caller is not None and isinstance(error, EvaluationError):
+                    raise  # no fault of theirs: no worker starts, or somebody has closed us
                 if stop - first > 1:
                     middle = (first + stop) // 2
                     self._counts.n_retries += stop - first
@@ -120,7 +146,7 @@ class Vectorized(Base):
                     todo.append((first, stop, attempt + 1))
                     reasons = {}
                 else:
-                    is_told = isinstance(error, EvaluationError)
+                    is_told = isinstance(error, CallFailedError)
                     reasons = {0: str(error) if is_told else describe(error)}
             else:
                 reasons = self._read(answer, table[first:stop])
@@ -132,11 +158,6 @@ class Vectorized(Base):
         self._counts.n_failed += len(errors)
         return Evaluated.from_table(table, self._shape, errors, seconds)
 
-    def close(self) -> None:
-        """End the worker process, if there is one."""
-        if self._caller is not None:
-            self._caller.close()
-
     def _call(self, rows: Batch) -> Any:
         return self._function(rows) if self._caller is None else self._caller.call(rows)
 
@@ -144,7 +165,7 @@ class Vectorized(Base):
         """Write what came for some rows into the table; return the reasons of unusable rows."""
         try:
             return self._fill(answer, table)
-        except (TypeError, ValueError) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- answers can run code, too
             return dict.fromkeys(range(len(table)), describe(error))
 
     def _fill(self, answer: Any, table: Floats) -> dict[int, str]:
@@ -155,6 +176,7 @@ class Vectorized(Base):
             raise ValueError(f"returned unknown keys {', '.join(unknown)}; known: {KEYS}")
         table[:, shape.n_objectives] = np.nan
         bad = np.zeros(n, dtype=np.bool_)
+        masked = bad.copy()
         start = 0
         widths = (shape.n_objectives, 1, shape.n_descriptors, shape.n_cases)
         for name, width in zip(KEYS, widths, strict=True):
@@ -162,12 +184,14 @@ class Vectorized(Base):
             if value is None and name != "violations" and width:
                 raise ValueError(f"returned no {name}; expected shape ({n}, {width})")
             if value is not None:
-                numbers = np.asarray(value, dtype=np.float64)
+                numbers = numbers_of(value, name)
                 if numbers.shape not in {(n, width), *([(n,)] if width == 1 else [])}:
                     raise ValueError(
                         f"returned {name} of shape {numbers.shape}; expected ({n}, {width})"
                     )
                 numbers = numbers.reshape(n, width)
+                if is_masked(value):
+                    masked |= np.ma.getmaskarray(value).reshape(n, width).any(axis=1)
                 bad |= ~np.isfinite(numbers).all(axis=1)
                 if name == "violations":
                     bad |= numbers[:, 0] < 0
@@ -175,17 +199,20 @@ class Vectorized(Base):
             start += width
         if not bad.any():
             return {}
-        rows = np.flatnonzero(bad).tolist()
-        return {row: f"returned numbers that cannot be used: {table[row].tolist()}" for row in rows}
+        reasons = {}
+        for row in np.flatnonzero(bad).tolist():
+            what = f"returned numbers {NOT_VISIBLE}" if masked[row] else NOT_USABLE
+            reasons[row] = f"{what}: {table[row].tolist()}"
+        return reasons
 
 
 class PerRow(Base):
     """Call the objective row by row, here or, under a time limit, in one worker process.
 
     Args:
-        function: Takes one candidate, ``(d,)`` or a mapping of arrays; with ``rng_seed`` also a
-            `numpy.random.Generator`. Returns a number, a sequence of objectives, or a mapping with
-            ``objectives`` and, where used, ``violations``, ``descriptors``, ``cases``.
+        function: Takes a copy of one candidate, ``(d,)`` or a mapping of arrays; with ``rng_seed``
+            also a `numpy.random.Generator`. Returns a number, a sequence of objectives, or a
+            mapping with ``objectives`` and, where used, ``violations``, ``descriptors``, ``cases``.
         timeout_s: Of one call; it then runs in a process that can be killed.
         retries: Further attempts of a row that failed.
         rng_seed: Hand every evaluation its own random stream, keyed by its number.
@@ -223,13 +250,13 @@ class PerRow(Base):
             n_cases=n_cases,
         )
         check_function(function)
-        self._task = Task(function, self._shape, rng_seed=rng_seed)
+        self._task = Task(function, self._shape, rng_seed=check_seed(rng_seed))
         self._pool: ProcessPool | None = None
-        if timeout_s is not None:
+        if self._timeout_s is not None:
             self._pool = ProcessPool(
                 function,
                 workers=1,
-                timeout_s=timeout_s,
+                timeout_s=self._timeout_s,
                 retries=retries,
                 rng_seed=rng_seed,
                 n_objectives=n_objectives,
@@ -251,12 +278,12 @@ class PerRow(Base):
         seconds = np.zeros(n)
         errors: dict[int, str] = {}
         for row in range(n):
-            x = select_rows(batch, row)
             start = time.perf_counter()
             reason: str | None = None
             for attempt in range(self._retries + 1):
                 self._counts.n_evaluations += 1
                 self._counts.n_retries += attempt > 0
+                x = copy_row(batch, row)  # the objective may change it, as in a worker process
                 reason = self._score(x, self._counts.n_rows + row, table[row])
                 if reason is None:
                     break

@@ -7,16 +7,19 @@ results. Without that, whoever is done first is told first.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chimera.errors import BatchError, ConfigError, OrderError
-from chimera.evolution.evaluation._base import Base, Task, check_function
-from chimera.evolution.evaluation._pool import blocks_of, count_workers
+from chimera.errors import BatchError, OrderError
+from chimera.evolution.evaluation._base import Base, Task
+from chimera.evolution.evaluation._checks import check_function, check_integer, check_seed
+from chimera.evolution.evaluation._pool import blocks_of, check_memory, count_workers
 from chimera.evolution.evaluation._result import (
     Batch,
     Evaluated,
@@ -25,6 +28,7 @@ from chimera.evolution.evaluation._result import (
     n_rows_of,
     select_rows,
 )
+from chimera.evolution.evaluation._turn import Turn
 
 if TYPE_CHECKING:
     from chimera.evolution.evaluation._coroutines import Coroutines
@@ -98,23 +102,33 @@ class AsyncEvaluator(Base):
         check_function(function)
         n_workers = count_workers(workers)
         size = 2 * n_workers if n_in_flight is None else n_in_flight
-        if not n_workers <= size <= IN_FLIGHT_MAX:
-            raise ConfigError(
-                f"n_in_flight: expected {n_workers} (workers) to {IN_FLIGHT_MAX}, got {size}"
-            )
+        size = check_integer("n_in_flight", size, n_workers, IN_FLIGHT_MAX)
+        self.search: Any = None
+        """Whose rows are pending; the loop of `optimize` notes it here."""
+        self._turn = Turn()
+        self._blocks: tuple[tuple[str, str, int], ...] = ()
         self._n_in_flight = size
         self._is_ordered = is_ordered
         self._free = deque(range(size))
         self._order: deque[int] = deque()
         self._rows: dict[int, Batch] = {}
         self._done: dict[int, Evaluated] = {}
-        task = Task(function, self._shape, timeout_s, retries, rng_seed, memory_bytes_max)
+        task = Task(
+            function,
+            self._shape,
+            self._timeout_s,
+            self._retries,
+            check_seed(rng_seed),
+            check_memory(memory_bytes_max),
+        )
         self._backend: _Processes | Coroutines
         call = type(function).__call__
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call):
             from chimera.evolution.evaluation._coroutines import Coroutines
 
-            self._backend = Coroutines(task, self._counts, n_workers)
+            self._backend = coroutines = Coroutines(task, self._counts, n_workers)
+            # Those under way hold it, so it would not go by itself.
+            weakref.finalize(self, coroutines.leave)
         else:
             from chimera.evolution.evaluation._crew import Crew
 
@@ -149,26 +163,13 @@ class AsyncEvaluator(Base):
             batch: ``(n, d)`` candidates, or a mapping of such arrays; copied.
 
         Raises:
-            BatchError: More rows than `n_free`, or Python objects.
+            BatchError: More rows than `n_free`, rows of another kind than those pending, or
+                something else than arrays of numbers; nothing was handed out.
+            EvaluationError: Workers cannot be started, or shared memory is short.
+            OrderError: Called by the objective itself, or in another process.
         """
-        n = n_rows_of(batch)
-        if n > self.n_free:
-            raise BatchError(
-                f"batch: expected at most {self.n_free} rows (n_free), got {n}; collect first"
-            )
-        blocks = blocks_of(batch)
-        for row in range(n):
-            one = select_rows(batch, slice(row, row + 1))
-            slot = self._free.popleft()
-            copied: Batch = (
-                {name: block.copy() for name, block in one.items()}
-                if isinstance(one, Mapping)
-                else one.copy()
-            )
-            self._rows[slot] = copied
-            self._order.append(slot)
-            self._backend.start(slot, copied, blocks, self._counts.n_rows)
-            self._counts.n_rows += 1
+        with self._take("submit"):
+            self._submit(batch)
 
     def collect(self) -> tuple[Batch, Evaluated]:
         """Wait for rows: the oldest one when ordered, else all that are done.
@@ -177,17 +178,115 @@ class AsyncEvaluator(Base):
             The rows and their scores.
 
         Raises:
-            OrderError: Nothing is pending.
+            OrderError: Nothing is pending; or called by the objective itself, or in another
+                process.
+            EvaluationError: Workers cannot be started, or `close` was called from another thread
+                meanwhile. Rows that were pending are given up.
         """
+        with self._take("collect"):
+            return self._collect(is_ordered=self._is_ordered)
+
+    def evaluate(self, batch: Batch) -> Evaluated:
+        """Score every row, in order, and wait for all of them.
+
+        Args:
+            batch: ``(n, d)`` candidates, or a mapping of such arrays.
+
+        Raises:
+            OrderError: Other rows are pending; or called by the objective itself, or in another
+                process.
+            EvaluationError: As for `collect`.
+        """
+        with self._take("evaluate"):
+            if self._order:
+                raise OrderError(
+                    f"evaluate: expected no pending rows, got {self.n_pending}; collect them first"
+                )
+            n = n_rows_of(batch)
+            parts = [
+                Evaluated.from_table(np.empty((0, self._shape.width)), self._shape, {}, np.zeros(0))
+            ]
+            n_sent = n_back = 0
+            try:
+                while n_back < n:
+                    room = min(self.n_free, n - n_sent)
+                    self._submit(select_rows(batch, slice(n_sent, n_sent + room)))
+                    n_sent += room
+                    parts.append(self._collect(is_ordered=True)[1])
+                    n_back += 1
+            except BaseException:
+                self._forget()
+                raise
+            return concatenate(parts[1:] or parts)
+
+    def close(self) -> None:
+        """Stop everything under way, and forget what is pending; the next row starts anew.
+
+        A call under way in another thread ends with an `EvaluationError`.
+        """
+        if self._turn.is_owner:
+            self._backend.interrupt()
+        with self._turn.end() as is_ours:
+            if is_ours:
+                self._forget()
+                self._backend.close()
+
+    @contextlib.contextmanager
+    def _take(self, name: str) -> Iterator[None]:
+        self._backend.check(name)
+        with self._turn.take(name):
+            try:
+                yield
+            finally:
+                if self._backend.is_interrupted:  # what a signal handler wanted, or another thread
+                    self._forget()
+                    self._backend.close()
+
+    def _submit(self, batch: Batch) -> None:
+        n = n_rows_of(batch)
+        if n > self.n_free:
+            raise BatchError(
+                f"batch: expected at most {self.n_free} rows (n_free), got {n}; collect first"
+            )
+        blocks = blocks_of(batch)
+        if n == 0:
+            return
+        if self._order and blocks != self._blocks:
+            raise BatchError(
+                f"batch: expected rows like those pending, {_describe(self._blocks)}, got "
+                f"{_describe(blocks)}; collect those first"
+            )
+        self._backend.prepare(blocks)
+        self._blocks = blocks
+        try:
+            for row in range(n):
+                self._hand_out(select_rows(batch, slice(row, row + 1)))
+        except BaseException:
+            self._forget()
+            raise
+
+    def _hand_out(self, one: Batch) -> None:
+        slot = self._free.popleft()
+        copied: Batch = (
+            {name: block.copy() for name, block in one.items()}
+            if isinstance(one, Mapping)
+            else one.copy()
+        )
+        self._rows[slot] = copied
+        self._order.append(slot)
+        self._backend.start(slot, copied, self._counts.n_rows)
+        self._counts.n_rows += 1
+
+    def _collect(self, *, is_ordered: bool) -> tuple[Batch, Evaluated]:
         if not self._order:
             raise OrderError("collect: expected rows that were submitted, got none")
-        while not (self._order[0] in self._done if self._is_ordered else self._done):
+        while not (self._order[0] in self._done if is_ordered else self._done):
             try:
                 self._done.update(self._backend.wait())
             except BaseException:
                 self._forget()
                 raise
-        if self._is_ordered:
+        if is_ordered:
             slots = [self._order.popleft()]
         else:
             slots = [slot for slot in self._order if slot in self._done]
@@ -200,48 +299,18 @@ class AsyncEvaluator(Base):
         self._counts.seconds += float(evaluated.seconds.sum())
         return _stack(rows), evaluated
 
-    def evaluate(self, batch: Batch) -> Evaluated:
-        """Score every row, in order, and wait for all of them.
-
-        Args:
-            batch: ``(n, d)`` candidates, or a mapping of such arrays.
-
-        Raises:
-            OrderError: Other rows are pending.
-        """
-        if self._order:
-            raise OrderError(
-                f"evaluate: expected no pending rows, got {self.n_pending}; collect them first"
-            )
-        n = n_rows_of(batch)
-        if n == 0:
-            return Evaluated.from_table(
-                np.empty((0, self._shape.width)), self._shape, {}, np.zeros(0)
-            )
-        was_ordered, self._is_ordered = self._is_ordered, True
-        try:
-            parts: list[Evaluated] = []
-            n_sent = 0
-            while len(parts) < n:
-                room = min(self.n_free, n - n_sent)
-                self.submit(select_rows(batch, slice(n_sent, n_sent + room)))
-                n_sent += room
-                parts.append(self.collect()[1])
-        finally:
-            self._is_ordered = was_ordered
-        return concatenate(parts)
-
-    def close(self) -> None:
-        """Stop everything under way."""
-        self._forget()
-        self._backend.close()
-
     def _forget(self) -> None:
         self._backend.stop()
         self._free = deque(range(self._n_in_flight))
         self._order.clear()
         self._rows.clear()
         self._done.clear()
+        self.search = None
+
+
+def _describe(blocks: tuple[tuple[str, str, int], ...]) -> str:
+    parts = [f"{f'{name!r} ' if name else ''}(n, {d}) {np.dtype(kind)}" for name, kind, d in blocks]
+    return ", ".join(parts)
 
 
 def _stack(rows: list[Batch]) -> Batch:
@@ -262,10 +331,14 @@ class _Processes:
         self._n_slots = n_slots
         self._shared: Any = None
 
-    def start(
-        self, slot: int, row: Batch, blocks: tuple[tuple[str, str, int], ...], key: int
-    ) -> None:
-        shared = self._shared = self._crew.prepare(blocks, self._n_slots)
+    def check(self, name: str) -> None:
+        """Nothing: no objective runs in this process."""
+
+    def prepare(self, blocks: tuple[tuple[str, str, int], ...]) -> None:
+        self._shared = self._crew.prepare(blocks, self._n_slots)
+
+    def start(self, slot: int, row: Batch, key: int) -> None:
+        shared = self._shared
         parts = row.values() if isinstance(row, Mapping) else [row]
         for target, source in zip(shared.genomes, parts, strict=True):
             target[slot] = source[0]
@@ -276,6 +349,13 @@ class _Processes:
     def wait(self) -> dict[int, Evaluated]:
         finished, reasons = self._crew.poll()
         return {slot: self._result(slot, reasons.get(slot)) for slot in finished}
+
+    def interrupt(self) -> None:
+        self._crew.interrupt()
+
+    @property
+    def is_interrupted(self) -> bool:
+        return self._crew.is_interrupted
 
     def stop(self) -> None:
         self._crew.stop()

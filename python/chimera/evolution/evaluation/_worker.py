@@ -8,25 +8,26 @@ parent can end a row that takes too long, and knows which row a dead worker was 
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import pickle
-import signal
 import struct
 import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, process, resource_tracker, shared_memory
+from multiprocessing import connection, resource_tracker, shared_memory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chimera.errors import EvaluationError
 from chimera.evolution.evaluation._base import Task, describe
+from chimera.evolution.evaluation._processes import STRAYS, leave
 
-__all__ = ["FAILED", "IDLE", "OK", "PENDING", "RANGE", "Block", "Layout", "settle", "work"]
+__all__ = ["FAILED", "IDLE", "OK", "PENDING", "RANGE", "Block", "Layout", "work"]
 
 PENDING, OK, FAILED = 0, 1, 2
 IDLE = -1.0
@@ -78,15 +79,16 @@ class Block:
     Args:
         layout: What lies where.
         name: Of memory to attach to; None makes it.
+
+    Raises:
+        EvaluationError: The system has not so much shared memory.
+        OSError: The memory cannot be attached to.
     """
 
     def __init__(self, layout: Layout, name: str | None = None) -> None:
         self.layout = layout
         self.is_owner = name is None
-        if name is None:
-            self._memory = shared_memory.SharedMemory(create=True, size=layout.n_bytes)
-        else:
-            self._memory = _attach(name)
+        self._memory = _create(layout.n_bytes) if name is None else _attach(name)
         self.name = self._memory.name
         self._arrays: dict[str, NDArray[Any]] = {}
         offset = 0
@@ -111,7 +113,39 @@ class Block:
             self._memory.close()
         if self.is_owner:
             self.is_owner = False
-            self._memory.unlink()
+            with contextlib.suppress(FileNotFoundError):  # somebody has cleaned up
+                self._memory.unlink()
+
+
+def _create(n_bytes: int) -> shared_memory.SharedMemory:
+    memory: shared_memory.SharedMemory | None = None
+    try:
+        memory = shared_memory.SharedMemory(create=True, size=n_bytes)
+        _allocate(memory, n_bytes)
+    except BaseException as error:
+        if memory is not None:
+            memory.close()
+            memory.unlink()
+        if isinstance(error, OSError):
+            raise EvaluationError(
+                f"expected {n_bytes:,} bytes of shared memory, got {describe(error)}; free or "
+                "enlarge /dev/shm (docker run --shm-size), or hand over fewer rows at a time "
+                "(shared_bytes_max, n_in_flight)"
+            ) from error
+        raise
+    return memory
+
+
+def _allocate(memory: shared_memory.SharedMemory, n_bytes: int) -> None:
+    """Take the pages now: where there are none, writing to them later ends the process."""
+    descriptor = getattr(memory, "_fd", -1)
+    if descriptor < 0 or not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, n_bytes)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:  # it cannot say
+            raise
 
 
 def _attach(name: str) -> shared_memory.SharedMemory:
@@ -124,28 +158,15 @@ def _attach(name: str) -> shared_memory.SharedMemory:
         resource_tracker.register = register
 
 
-def work(
-    *,
-    idx: int,
-    pipe: connection.Connection,
-    task: Task,
-    dies_with_parent: bool,
-    to_close: Sequence[connection.Connection],
-) -> None:
+def work(*, idx: int, pipe: connection.Connection, task: Task) -> None:
     """Serve requests until the pipe closes.
 
     Args:
         idx: Number of this worker.
         pipe: Requests in, reasons and acknowledgements out.
         task: The objective.
-        dies_with_parent: Whether the kernel may tie this process to the parent's thread.
-        to_close: Ends of other workers' pipes, inherited by a fork.
     """
-    for other in to_close:
-        other.close()
-    settle(dies_with_parent=dies_with_parent)
-    if task.memory_bytes_max is not None:
-        _limit_memory(task.memory_bytes_max)
+    limit = _memory_limit(task.memory_bytes_max)
     block: Block | None = None
     try:
         while True:
@@ -154,12 +175,29 @@ def work(
                 if block is not None:
                     block.close()
                 layout, name = pickle.loads(message)  # noqa: S301 -- from our own parent
-                block = Block(layout, name)
+                limit(None)
+                block = _attach_or_explain(idx, layout, name)
+                if block is None:
+                    return
+                limit(layout.n_bytes)
             elif block is not None:
                 first, stop = RANGE.unpack(message)
                 _serve(idx, pipe, task, block, range(first, stop))
     except (EOFError, OSError):
         return
+
+
+def _attach_or_explain(idx: int, layout: Layout, name: str) -> Block | None:
+    try:
+        return Block(layout, name)
+    except OSError as error:
+        # The parent sees only that this process has ended.
+        sys.stderr.write(
+            f"chimera: evaluation worker {idx} ends: expected to attach to {layout.n_bytes:,} "
+            f"bytes of shared memory, got {describe(error)}\n"
+        )
+        sys.stderr.flush()
+        return None
 
 
 def _serve(idx: int, pipe: connection.Connection, task: Task, block: Block, slots: range) -> None:
@@ -173,25 +211,29 @@ def _serve(idx: int, pipe: connection.Connection, task: Task, block: Block, slot
     names = [name for name, _, _ in block.layout.blocks]
     genomes = block.genomes
     plain = genomes[0] if names == [""] else None
-    function, clock, infinity = task.function, time.monotonic, math.inf
+    function, clock, infinity, strays = task.function, time.monotonic, math.inf, STRAYS
     is_scalar = width == 2  # noqa: PLR2004 -- one objective and an unused violation
     takes_rng = task.rng_seed is not None
     for slot in slots:
-        if plain is not None:
-            x: Any = plain[slot].copy()
-        else:
-            x = {name: rows[slot].copy() for name, rows in zip(names, genomes, strict=True)}
         reason = None
         progress[1] = start = clock()
         progress[0] = slot
         try:
+            if plain is not None:
+                x: Any = plain[slot].copy()
+            else:
+                x = {name: rows[slot].copy() for name, rows in zip(names, genomes, strict=True)}
             answer = task.call(x, int(keys[slot])) if takes_rng else function(x)
+            if strays:
+                leave()
             if is_scalar and type(answer) is float and -infinity < answer < infinity:
                 numbers[2 * slot] = answer
                 numbers[2 * slot + 1] = math.nan
             else:
                 task.shape.write(answer, table[slot])
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- the row is marked
+        except BaseException as error:  # noqa: BLE001 -- the row is marked
+            if strays:
+                leave(error)
             reason = describe(error)
         seconds[slot] += clock() - start
         if reason is None:
@@ -203,34 +245,29 @@ def _serve(idx: int, pipe: connection.Connection, task: Task, block: Block, slot
     pipe.send_bytes(b"")
 
 
-def settle(*, dies_with_parent: bool) -> None:
-    """Leave the terminal's process group, and end when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)
-    if dies_with_parent and sys.platform == "linux":
-        import ctypes
+def _memory_limit(bytes_max: int | None) -> Callable[[int | None], None]:
+    """Return what limits the address space of this process from now on.
 
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    parent = process.parent_process()
-    if parent is not None:
-        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+    Args:
+        bytes_max: What it may add to what it has now; None for no limit.
 
+    Returns:
+        Takes the size of the shared memory that it has mapped besides; None lifts the limit.
+    """
+    if bytes_max is None:
+        return lambda _: None
+    import resource
 
-def _watch(sentinel: int) -> None:
-    connection.wait([sentinel])
-    if hasattr(os, "killpg"):
-        os.killpg(os.getpgid(0), signal.SIGKILL)  # with whatever the objective has started
-    os._exit(1)
-
-
-def _limit_memory(bytes_max: int) -> None:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
+    # Only the soft limit: it is lifted again while other shared memory is mapped.
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 -- no path to build
-        pages = int(file.read().split()[0])
-    limit = pages * resource.getpagesize() + bytes_max
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        n_bytes = int(file.read().split()[0]) * resource.getpagesize() + bytes_max
+
+    def limit(n_shared: int | None) -> None:
+        if n_shared is None:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+            return
+        bounds = [n_bytes + n_shared, *(end for end in (soft, hard) if end >= 0)]
+        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+
+    return limit

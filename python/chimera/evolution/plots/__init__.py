@@ -2,7 +2,7 @@
 
 Each function draws into the ``ax`` it is given, or into a new figure, and returns the Axes. They
 take arrays, `Population` and what `GenomeDatabase` answers. matplotlib is imported on first use and
-comes with ``chimera[plot]``.
+comes with ``chimera-engine[plot]``.
 """
 
 from chimera.evolution.plots._archives import archive_heatmap, cvt_heatmap, grid_heatmap

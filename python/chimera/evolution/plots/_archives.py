@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
-from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._population import Population
-from chimera.evolution.plots._axes import colorbar, module, new_axes
+from chimera.evolution.plots._axes import colorbar, module, new_axes, search_in
 
 if TYPE_CHECKING:
+    from chimera.evolution._algorithm import Algorithm
     from chimera.evolution._archives import Archive
     from chimera.evolution._cells import CVT, Grid
 
@@ -175,7 +175,8 @@ def archive_heatmap(
         held: `GridArchive`, `CVTArchive` or `SlidingBoundariesArchive`; a search such as
             `MapElites`; or the `population` of one. Two descriptors.
         cells: The cells of a population, or of a search that was loaded; without them its
-            individuals are points, as they are where cells slide.
+            individuals are points, as they are where cells slide. A search brings those that it was
+            started with.
         names: Names of the descriptors.
         label: What the colours mean.
         vmin: Score of the darkest colour.
@@ -190,11 +191,16 @@ def archive_heatmap(
         MissingExtraError: matplotlib is not installed.
     """
     style: dict[str, Any] = {"names": names, "label": label, "vmin": vmin, "vmax": vmax, "ax": ax}
+    search = search_in(held)
+    if search is not None:
+        layout = search.settings.get("layout") if cells is None else cells.to_layout()
+        return _population(search.population, layout, style)
     if isinstance(held, Population):
         return _population(held, None if cells is None else cells.to_layout(), style)
-    if isinstance(held, Algorithm):
-        layout = held.settings.get("layout") if cells is None else cells.to_layout()
-        return _population(held.population, layout, style)
+    return _elites(held, style)
+
+
+def _elites(held: Any, style: dict[str, Any]) -> Any:
     low, high = (np.asarray(side, dtype=np.float64) for side in held.ranges)
     if len(low) != 2:
         raise ConfigError(f"held: expected an archive with 2 descriptors, got {len(low)}")
@@ -220,7 +226,7 @@ def _population(held: Population, layout: Mapping[str, Any] | None, style: dict[
         is_narrow = all(column.dtype == np.float32 for column in held.genomes.values())
         archive = _archive(layout, "float32" if is_narrow else "float64")
         archive.add(np.zeros((len(places), 1)), scores, places)
-        return archive_heatmap(archive, **style)
+        return _elites(archive, style)
     margin = 0.02 * np.ptp(places, axis=0) + 1e-12
     bounds = places.min(axis=0) - margin, places.max(axis=0) + margin
     ax = new_axes(style["ax"], has_grid=False)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chimera.errors import MissingExtraError
 
-__all__ = ["COLORS", "DIM", "colorbar", "legend", "module", "new_axes"]
+__all__ = ["COLORS", "DIM", "colorbar", "legend", "module", "new_axes", "search_in"]
 
 COLORS: Final = (
     "#0072b2",
@@ -34,6 +34,14 @@ def module(name: str) -> Any:
         return importlib.import_module(f"matplotlib.{name}")
     except ImportError as error:
         raise MissingExtraError("plot", "matplotlib") from error
+
+
+def search_in(held: Any) -> Any | None:
+    """Return the search that something is, records or has as a result; None when it is none."""
+    for candidate in (held, getattr(held, "algorithm", None)):
+        if hasattr(candidate, "holdings"):
+            return candidate
+    return None
 
 
 def new_axes(ax: Any | None, *, is_3d: bool = False, has_grid: bool = True) -> Any:

@@ -27,9 +27,10 @@ def convergence(
 
     Args:
         runs: One run or several, or a mapping from label to such. A run is an array ``(n,)`` of
-            scores in order of time, a pair ``(x, scores)``, or what `GenomeDatabase.progress`
-            returns. Several are a list of runs or an array ``(n_runs, n)``; their median is drawn
-            with a band from the first to the third quartile. A run that ended early keeps its best.
+            scores in order of time, a pair ``(x, scores)``, a `Result` or its `History`, or
+            what `GenomeDatabase.progress` returns. Several are a list of runs or an array
+            ``(n_runs, n)``; their median is drawn with a band from the first to the third quartile.
+            A run that ended early keeps its best.
         direction: ``minimize`` or ``maximize``.
         is_log: Scale scores logarithmically.
         xlabel: What is counted.
@@ -69,7 +70,7 @@ def convergence(
 
 def _curves(group: Any) -> list[Curve]:
     """Return the runs of one group."""
-    if isinstance(group, Mapping):
+    if isinstance(group, Mapping) or _history(group) is not None:
         return [_curve(group)]
     if isinstance(group, np.ndarray) and group.ndim == 2:
         return [_curve(row) for row in group]
@@ -84,7 +85,16 @@ def _curves(group: Any) -> list[Curve]:
     return [_curve(item) for item in items]
 
 
+def _history(run: Any) -> Any | None:
+    """Return the history of a result, or a history itself; None when it is neither."""
+    history = getattr(run, "history", run)
+    return history if hasattr(history, "best_score") else None
+
+
 def _curve(run: Any) -> Curve:
+    history = _history(run)
+    if history is not None:
+        run = (history.n_evaluations, history.best_score)
     if isinstance(run, Mapping):
         run = (run["n_evaluations"], run["best"])
     try:

@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
 from chimera.evolution._population import Population
-from chimera.evolution.plots._axes import COLORS, DIM, colorbar, legend, module, new_axes
+from chimera.evolution.plots._axes import COLORS, DIM, colorbar, legend, module, new_axes, search_in
 
 
 def _objectives(points: Any) -> NDArray[np.float64]:
+    search = search_in(points)
+    if search is not None:
+        points = search.population
     if isinstance(points, Population):
         if points.objectives is None:
             raise ConfigError("points: expected a population with objectives, got one without")
@@ -51,7 +54,7 @@ def pareto_front(
     points: Any,
     *,
     reference: ArrayLike | None = None,
-    directions: str | Sequence[str] = "minimize",
+    directions: str | Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     label: str = "non-dominated",
     ax: Any | None = None,
@@ -61,9 +64,11 @@ def pareto_front(
     Dominated points are shown pale behind it.
 
     Args:
-        points: `Population`, or objectives ``(n, 2)`` or ``(n, 3)``.
+        points: A search or the result of one, a `Population`, or objectives ``(n, 2)`` or
+            ``(n, 3)``.
         reference: A known front to compare with, ``(k, m)``.
-        directions: ``minimize`` or ``maximize``, one for all or one per objective.
+        directions: ``minimize`` or ``maximize``, one for all or one per objective; by default those
+            of the search, else ``minimize``.
         names: Names of the objectives.
         label: What the legend calls the front.
         ax: Where to draw, with a 3-d projection for three objectives; a new figure by default.
@@ -77,6 +82,9 @@ def pareto_front(
     """
     values = _objectives(points)
     m = values.shape[1]
+    if directions is None:
+        maximized = getattr(search_in(points), "maximized", None) or [False] * m
+        directions = ["maximize" if is_high else "minimize" for is_high in maximized]
     if m > 3:
         raise ConfigError(f"points: expected 2 or 3 objectives, got {m}: use parallel_coordinates")
     ways = _directions(directions, m)
@@ -128,7 +136,7 @@ def parallel_coordinates(
     Every axis spans the values seen, which stand at its ends.
 
     Args:
-        points: `Population`, or values ``(n, m)``.
+        points: A search or the result of one, a `Population`, or values ``(n, m)``.
         names: Names of the columns.
         color_by: ``(n,)`` values that colour the lines; by default the first column.
         color_label: What they are.

@@ -3,19 +3,25 @@
 //! Householder's reduction to tridiagonal form, then QL with implicit shifts (Martin & Wilkinson
 //! 1968). Vectors are never needed: sampling uses a factor.
 
-/// Eigenvalues of the symmetric `n` by `n` matrix `a`, which is destroyed.
-pub fn eigenvalues(a: &mut [f64], n: usize) -> Vec<f64> {
-    let mut diagonal = vec![0.0; n];
-    let mut beside = vec![0.0; n];
-    reduce(a, n, &mut diagonal, &mut beside);
-    iterate(&mut diagonal, &mut beside);
+/// Values that [`eigenvalues`] works in, the matrix among them.
+pub const fn memory(n: usize) -> usize {
+    n * n + 3 * n
+}
+
+/// Eigenvalues of the symmetric `n` by `n` matrix `a`, which is destroyed. They lie in `rest`, which
+/// has `3 n` values.
+pub fn eigenvalues<'a>(a: &mut [f64], n: usize, rest: &'a mut [f64]) -> &'a [f64] {
+    let (diagonal, rest) = rest.split_at_mut(n.min(rest.len()));
+    let (beside, product) = rest.split_at_mut(n.min(rest.len()));
+    beside.fill(0.0);
+    reduce(a, n, diagonal, beside, product);
+    iterate(diagonal, beside);
     diagonal
 }
 
 /// Reduces row by row from the last: after the step for row `i`, its values left of the diagonal
 /// but one are zero.
-fn reduce(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f64]) {
-    let mut product = vec![0.0; n];
+fn reduce(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f64], product: &mut [f64]) {
     for i in (0..n).rev() {
         let (above, rest) = a.split_at_mut(i * n);
         let Some((v, tail)) = rest.split_at_mut_checked(i) else { return };

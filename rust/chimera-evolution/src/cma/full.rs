@@ -10,7 +10,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decomposition::Decomposition;
 use super::kernel::{Coefficients, TILE_ROWS, add_scaled, dot, multiply, pack, padded};
+use super::square::Square;
 use crate::simd::dispatch;
 use crate::threads::Threads;
 
@@ -32,6 +34,9 @@ struct Scratch {
     gains: Vec<f64>,
     shrinks: Vec<f64>,
     coefficients: Vec<Coefficients>,
+    square: Square,
+    is_square: bool,
+    decomposition: Decomposition,
 }
 
 impl Factor {
@@ -52,6 +57,7 @@ impl Factor {
 
     /// Becomes the diagonal factor of these scales.
     pub fn reset(&mut self, scales: &[f64]) {
+        self.scratch.decomposition.invalidate();
         self.columns.fill(0.0);
         let diagonal = self.columns.iter_mut().step_by(padded(self.n) + 1);
         for (value, scale) in diagonal.zip(scales) {
@@ -66,8 +72,13 @@ impl Factor {
         multiply(y, stride, &self.scratch.coefficients, self.n, &self.columns, 0.0, threads);
     }
 
-    /// Begins an update; rows follow by [`Factor::push`].
-    pub fn begin(&mut self) {
+    /// Begins an update; rows follow by [`Factor::push`]. `is_square` sums them in a matrix of the
+    /// genes, which pays when there are more rows than genes.
+    pub fn begin(&mut self, is_square: bool) {
+        self.scratch.is_square = is_square;
+        if is_square {
+            self.scratch.square.reset(self.n, 0.0);
+        }
         self.scratch.directions.clear();
         self.scratch.coordinates.clear();
         self.scratch.gains.clear();
@@ -75,12 +86,16 @@ impl Factor {
 
     /// Adds `gain * y yᵀ`, where `y = M z`.
     pub fn push(&mut self, gain: f64, y: &[f64], z: &[f64]) {
+        if self.scratch.is_square {
+            self.scratch.square.add(gain, z);
+            return;
+        }
         self.scratch.directions.extend_from_slice(y);
         self.scratch.coordinates.extend_from_slice(z);
         self.scratch.gains.push(gain);
     }
 
-    /// Coordinates and gains pushed since [`Factor::begin`].
+    /// Coordinates and gains pushed since [`Factor::begin`]; none when they are summed.
     pub fn pushed(&self) -> (&[f64], &[f64]) {
         (&self.scratch.coordinates, &self.scratch.gains)
     }
@@ -88,6 +103,14 @@ impl Factor {
     /// Scales the covariance by `keep`, adds what was pushed, and takes `path` to the coordinates of
     /// the new factor.
     pub fn finish(&mut self, keep: f64, path: &mut [f64], threads: &Threads) {
+        if self.scratch.is_square {
+            // With Uᵀ U = keep I + Σ γⱼ zⱼzⱼᵀ the new factor is M Uᵀ.
+            self.scratch.square.add_identity(keep);
+            self.scratch.square.factorise();
+            self.scratch.square.solve_transposed(path);
+            self.multiply_square(1.0, threads);
+            return;
+        }
         let stride = padded(self.n);
         let scratch = &mut self.scratch;
         let root = keep.sqrt();
@@ -138,6 +161,28 @@ impl Factor {
         self.add(scale, threads);
     }
 
+    /// `M B` for the natural gradient's `B = scale * exp(Σ gₖ zₖzₖᵀ)` of rows that were summed.
+    pub fn multiply_exponential(&mut self, scale: f64, threads: &Threads) {
+        self.scratch.square.exponentiate(threads);
+        self.multiply_square(scale, threads);
+    }
+
+    /// `scale * M Sᵀ` for the square matrix `S`.
+    fn multiply_square(&mut self, scale: f64, threads: &Threads) {
+        let stride = padded(self.n);
+        let Scratch { square, mixed, coefficients, decomposition, .. } = &mut self.scratch;
+        pack(square.rows(), stride, self.n, coefficients);
+        mixed.resize(self.columns.len(), 0.0);
+        multiply(mixed, stride, coefficients, self.n, &self.columns, 0.0, threads);
+        if scale != 1.0 {
+            for value in mixed.iter_mut() {
+                *value *= scale;
+            }
+        }
+        std::mem::swap(&mut self.columns, mixed);
+        decomposition.invalidate();
+    }
+
     /// `keep * M + Σ yⱼ cⱼᵀ` for the pushed directions and the coordinates in their place.
     fn add(&mut self, keep: f64, threads: &Threads) {
         let stride = padded(self.n);
@@ -153,6 +198,7 @@ impl Factor {
         }
         let (columns, rows) = (&mut self.columns, &scratch.directions);
         multiply(columns, stride, coefficients, n_pushed, rows, keep, threads);
+        self.scratch.decomposition.invalidate();
     }
 
     /// Variances of the genes: the diagonal of the covariance.
@@ -173,59 +219,22 @@ impl Factor {
         );
     }
 
-    /// `z` with `M z = y`, by elimination with partial pivots; zero where `M` is singular.
-    pub fn solve(&self, y: &[f64], z: &mut [f64]) {
-        let (n, stride) = (self.n, padded(self.n));
-        // Row i of the system: element i of every column, then the right side.
-        let mut rows: Vec<Vec<f64>> = (0..n)
-            .map(|i| {
-                let column = |j: usize| self.columns.get(j * stride + i).copied().unwrap_or(0.0);
-                (0..n).map(column).chain(y.get(i).copied()).collect()
-            })
-            .collect();
-        let at = |row: &[f64], j: usize| row.get(j).copied().unwrap_or(0.0);
-        for pivot in 0..n {
-            let tail = rows.iter().enumerate().skip(pivot);
-            let best = tail.max_by(|a, b| at(a.1, pivot).abs().total_cmp(&at(b.1, pivot).abs()));
-            let best = best.map_or(pivot, |(idx, _)| idx);
-            rows.swap(pivot, best);
-            let (done, rest) = rows.split_at_mut(pivot + 1);
-            let Some(head) = done.last() else { continue };
-            let value = at(head, pivot);
-            if value == 0.0 {
-                continue;
-            }
-            for row in rest {
-                let factor = at(row, pivot) / value;
-                if factor != 0.0 {
-                    for (value, above) in row.iter_mut().zip(head).skip(pivot) {
-                        *value -= factor * above;
-                    }
-                }
-            }
-        }
-        z.fill(0.0);
-        for i in (0..n).rev() {
-            let Some(row) = rows.get(i) else { continue };
-            let known = row.iter().zip(z.iter()).take(n).skip(i + 1);
-            let sum = known.fold(at(row, n), |sum, (a, z)| sum - a * z);
-            let value = at(row, i);
-            if let Some(place) = z.get_mut(i) {
-                *place = if value == 0.0 { 0.0 } else { sum / value };
-            }
-        }
+    /// `z` with `M z = y`; zero where `M` is singular. The first call after a change of `M` takes
+    /// cubic time in the genes, others quadratic.
+    pub fn solve(&mut self, y: &[f64], z: &mut [f64]) {
+        self.scratch.decomposition.prepare(&self.columns, self.n);
+        self.scratch.decomposition.solve(y, z);
     }
 
-    /// The covariance, `n` rows of `n` values.
-    pub fn covariance(&self) -> Vec<f64> {
+    /// The covariance, `n` rows of `n` values, into `out`.
+    pub fn covariance(&self, out: &mut [f64]) {
         let (n, stride) = (self.n, padded(self.n));
-        let mut out = vec![0.0; n * n];
-        let values = out.as_mut_slice();
+        out.fill(0.0);
         dispatch(
             #[inline(always)]
             || {
                 for column in self.columns.chunks_exact(stride.max(1)) {
-                    for (row, left) in values.chunks_exact_mut(n.max(1)).zip(column) {
+                    for (row, left) in out.chunks_exact_mut(n.max(1)).zip(column) {
                         for (sum, right) in row.iter_mut().zip(column) {
                             *sum = left.mul_add(*right, *sum);
                         }
@@ -233,7 +242,6 @@ impl Factor {
                 }
             },
         );
-        out
     }
 }
 

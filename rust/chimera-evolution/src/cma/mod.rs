@@ -6,13 +6,17 @@
 //! Rows are drawn by streams keyed (seed, generation, identity): threads change nothing.
 
 mod bounds;
+mod decomposition;
 mod eigen;
+pub(crate) mod frame;
 pub(crate) mod full;
 pub(crate) mod kernel;
 mod parameters;
+pub(crate) mod rank;
 mod restart;
 pub(crate) mod search;
 mod separable;
+mod square;
 mod stop;
 mod strategy;
 #[cfg(test)]

@@ -28,6 +28,10 @@ pub struct Parameters {
     pub expected_norm: f64,
 }
 
+/// Most of the old covariance that the rank-mu update may replace. The rest keeps the factor of the
+/// covariance invertible, however many rows are ranked: it is divided by what is kept.
+const REPLACED_MAX: f64 = 0.999;
+
 /// Default population size: `4 + floor(3 ln n)`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
 pub fn default_population_size(n: usize) -> usize {
@@ -45,12 +49,27 @@ impl Parameters {
         is_separable: bool,
         is_active: bool,
     ) -> Self {
+        let mut parameters = Self::default();
+        parameters.renew(n, n_rows, n_parents, is_separable, is_active);
+        parameters
+    }
+
+    /// Becomes [`Parameters::new`] of these numbers, in the memory it has.
+    pub fn renew(
+        &mut self,
+        n: usize,
+        n_rows: usize,
+        n_parents: Option<usize>,
+        is_separable: bool,
+        is_active: bool,
+    ) {
         let n = n as f64;
         let last = n_parents.map_or(n_rows as f64, |parents| 2.0 * parents as f64);
         let raw = |rank: usize| f64::midpoint(last, 1.0).ln() - (rank as f64).ln();
-        let mut weights: Vec<f64> = (1..=n_rows).map(raw).collect();
-        let n_parents = weights.iter().filter(|weight| **weight > 0.0).count().max(1);
-        let (positive, negative) = weights.split_at_mut(n_parents.min(n_rows));
+        self.weights.clear();
+        self.weights.extend((1..=n_rows).map(raw));
+        self.n_parents = self.weights.iter().filter(|weight| **weight > 0.0).count().max(1);
+        let (positive, negative) = self.weights.split_at_mut(self.n_parents.min(n_rows));
         if n_rows == 1 {
             positive.fill(1.0); // its raw weight is 0
         }
@@ -59,7 +78,9 @@ impl Parameters {
         let shrink = |rate: f64| if is_separable { rate * (n + 2.0) / 3.0 } else { rate };
         let c_1 = shrink(2.0 / ((n + 1.3).powi(2) + mu_eff)).min(0.5);
         let growth = 0.25 + mu_eff + 1.0 / mu_eff - 2.0;
-        let c_mu = shrink(2.0 * growth / ((n + 2.0).powi(2) + mu_eff)).min(1.0 - c_1).max(0.0);
+        let c_mu = shrink(2.0 * growth / ((n + 2.0).powi(2) + mu_eff))
+            .min(REPLACED_MAX * (1.0 - c_1))
+            .max(0.0);
         let total: f64 = positive.iter().sum();
         for weight in positive {
             *weight /= total;
@@ -77,17 +98,18 @@ impl Parameters {
             *weight *= scale;
         }
         let c_sigma = (mu_eff + 2.0) / (n + mu_eff + 5.0);
-        Self {
-            weights,
-            n_parents,
-            mu_eff,
-            c_sigma,
-            d_sigma: 1.0 + 2.0 * (((mu_eff - 1.0) / (n + 1.0)).sqrt() - 1.0).max(0.0) + c_sigma,
-            c_c: (4.0 + mu_eff / n) / (n + 4.0 + 2.0 * mu_eff / n),
-            c_1,
-            c_mu,
-            expected_norm: n.sqrt() * (1.0 - 1.0 / (4.0 * n) + 1.0 / (21.0 * n * n)),
-        }
+        self.mu_eff = mu_eff;
+        self.c_sigma = c_sigma;
+        self.d_sigma = 1.0 + 2.0 * (((mu_eff - 1.0) / (n + 1.0)).sqrt() - 1.0).max(0.0) + c_sigma;
+        self.c_c = (4.0 + mu_eff / n) / (n + 4.0 + 2.0 * mu_eff / n);
+        self.c_1 = c_1;
+        self.c_mu = c_mu;
+        self.expected_norm = n.sqrt() * (1.0 - 1.0 / (4.0 * n) + 1.0 / (21.0 * n * n));
+    }
+
+    /// Part of the old covariance that an update keeps; positive by [`REPLACED_MAX`].
+    pub fn kept(&self) -> f64 {
+        1.0 - self.c_1 - self.c_mu * self.weights.iter().sum::<f64>()
     }
 }
 

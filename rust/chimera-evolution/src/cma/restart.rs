@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Key of the streams that restarts draw from, apart from every generation's.
 const STEP: u64 = u64::MAX;
 
-/// Most rows of a generation that doubling leads to; a first population above it stays as it is.
+/// Most rows of a generation: what may be set, and what doubling leads to.
 pub const POPULATION_MAX: usize = 1_000_000;
+
+/// Doublings from which any first population is at [`POPULATION_MAX`].
+const DOUBLINGS_MAX: u64 = 20;
 
 /// What happens when a strategy stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +24,8 @@ pub enum Restarts {
     None,
     /// It starts again with twice the population.
     Ipop,
-    /// As IPOP, in turns with small populations and steps that get an equal budget.
+    /// As IPOP, in turns with small populations and steps that get an equal budget. As many as there
+    /// is budget for: the number of restarts counts those with a doubled population.
     Bipop,
 }
 
@@ -32,7 +36,8 @@ pub struct Schedule {
     n_restarts_max: u64,
     population_size: usize,
     n_restarts: u64,
-    n_large: u32,
+    /// Restarts with a doubled population; only these are limited.
+    n_large: u64,
     evaluations_large: u64,
     evaluations_small: u64,
     is_small: bool,
@@ -81,8 +86,14 @@ impl Schedule {
 
     /// Rows of a generation of the present large run.
     fn large(&self) -> usize {
-        let first = self.population_size;
-        first.saturating_mul(1 << self.n_large.min(20)).min(POPULATION_MAX.max(first))
+        self.population_size
+            .saturating_mul(1 << self.n_large.min(DOUBLINGS_MAX))
+            .min(POPULATION_MAX)
+    }
+
+    /// Whether there is a next run.
+    pub const fn goes_on(&self) -> bool {
+        !matches!(self.kind, Restarts::None) && self.n_large < self.n_restarts_max
     }
 
     /// The next run, after one that stopped; none when there is no more.
@@ -92,7 +103,7 @@ impl Schedule {
         reason = "sizes between the first and the largest population"
     )]
     pub fn next(&mut self, seed: u64) -> Option<Start> {
-        if self.kind == Restarts::None || self.n_restarts >= self.n_restarts_max {
+        if !self.goes_on() {
             return None;
         }
         let spent = std::mem::take(&mut self.evaluations);
@@ -115,7 +126,7 @@ impl Schedule {
             self.limit = self.evaluations_large / 2;
             Some(Start { population_size: size as usize, sigma_factor, stream })
         } else {
-            self.n_large = (self.n_large + 1).min(20);
+            self.n_large += 1;
             self.limit = u64::MAX;
             Some(Start { population_size: self.large(), sigma_factor: 1.0, stream })
         }

@@ -2,24 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Transform;
-use super::restart::{Restarts, Schedule};
+use super::frame::{Frame, Sigma, start};
+use super::rank::Ranking;
+use super::restart::{POPULATION_MAX, Restarts, Schedule};
 use super::stop::{Stop, Tolerances, Watch};
 use super::strategy::{Covariance, Options, Strategy};
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
 use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::space::{Block, Space};
+use crate::space::Space;
 
-/// The first step size: one for all genes, or one for each.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Sigma {
-    /// For all genes.
-    One(f64),
-    /// For each gene.
-    Each(Vec<f64>),
+/// Generations in a row without any row that worked after which a search with restarts begins anew.
+pub const LOST_MAX: u64 = 100;
+
+/// Refuses a population that is too small or too large.
+///
+/// # Errors
+/// Fewer than 2 rows, or more than [`POPULATION_MAX`].
+pub fn check_population_size(size: Option<usize>) -> Result<()> {
+    match size.filter(|size| !(2..=POPULATION_MAX).contains(size)) {
+        Some(size) => {
+            let expected = format!("between 2 and {POPULATION_MAX}");
+            Err(Error::setting("population_size", expected, size))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Settings of [`Cmaes`].
@@ -38,7 +46,7 @@ pub struct Settings {
     pub active: bool,
     /// What happens when it stops.
     pub restarts: Restarts,
-    /// Restarts at most.
+    /// Restarts with a doubled population at most.
     pub n_restarts_max: u64,
     /// See [`Tolerances`].
     pub tol_fun: f64,
@@ -85,143 +93,14 @@ pub struct Cmaes {
     watch: Watch,
     schedule: Schedule,
     stop: Option<Stop>,
-    /// The rows asked last, to see which of the told ones differ; empty once told.
-    asked: Matrix<f64>,
+    /// Generations in a row in which every row failed.
+    n_lost: u64,
+    /// The rows asked last, to see which of the told ones differ; none once told.
+    asked: Option<Matrix<f64>>,
     #[serde(skip)]
-    order: Vec<usize>,
+    ranking: Ranking,
     #[serde(skip)]
     row: Vec<f64>,
-}
-
-/// The part of the genes that can move, and their map into the box.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Frame {
-    /// Indices of the genes that can move; empty when all can.
-    moving: Vec<usize>,
-    /// Values of all genes where some cannot move.
-    fixed: Vec<f64>,
-    transform: Transform,
-}
-
-impl Frame {
-    /// The frame of a block.
-    ///
-    /// # Errors
-    /// Every gene has equal bounds.
-    pub fn new(block: &Block) -> Result<Self> {
-        let bounds = || block.lower.iter().copied().zip(block.upper.iter().copied());
-        let moves = |(lower, upper): &(f64, f64)| lower < upper;
-        let n_moving = bounds().filter(moves).count();
-        if n_moving == 0 {
-            return Err(Error::setting("bounds", "at least one gene with lower < upper", "none"));
-        }
-        let (lower, upper) = bounds().filter(moves).unzip();
-        let is_whole = n_moving == block.n_genes();
-        Ok(Self {
-            moving: if is_whole {
-                Vec::new()
-            } else {
-                (0..).zip(bounds()).filter(|(_, pair)| moves(pair)).map(|(idx, _)| idx).collect()
-            },
-            fixed: if is_whole { Vec::new() } else { block.lower.clone() },
-            transform: Transform::new(lower, upper),
-        })
-    }
-
-    /// Whether every gene can move.
-    pub const fn is_whole(&self) -> bool {
-        self.moving.is_empty()
-    }
-
-    /// The genes that can move, of values for all.
-    #[must_use]
-    pub fn gather(&self, values: &[f64]) -> Vec<f64> {
-        if self.is_whole() {
-            return values.to_vec();
-        }
-        self.moving.iter().filter_map(|idx| values.get(*idx)).copied().collect()
-    }
-
-    /// Maps strategy coordinates to a whole row inside the bounds; `scratch` is memory.
-    pub fn lay_out(&self, out: &mut [f64], scratch: &mut Vec<f64>, write: impl Fn(&mut [f64])) {
-        if self.is_whole() {
-            write(out);
-            self.transform.apply(out);
-            return;
-        }
-        scratch.resize(self.moving.len(), 0.0);
-        write(scratch);
-        self.transform.apply(scratch);
-        out.copy_from_slice(&self.fixed);
-        for (idx, value) in self.moving.iter().zip(scratch) {
-            if let Some(place) = out.get_mut(*idx) {
-                *place = *value;
-            }
-        }
-    }
-
-    /// Strategy coordinates of a whole row.
-    #[must_use]
-    pub fn read(&self, row: &[f64]) -> Vec<f64> {
-        let mut values = self.gather(row);
-        self.transform.invert(&mut values);
-        values
-    }
-}
-
-/// Where a search begins: the row itself, then standard deviations of the genes that can move.
-///
-/// # Errors
-/// Values missing for genes without bounds, of another number, or outside their range.
-pub fn start(
-    block: &Block,
-    frame: &Frame,
-    x0: Option<Vec<f64>>,
-    sigma: Option<&Sigma>,
-) -> Result<(Vec<f64>, f64, Vec<f64>)> {
-    let n = block.n_genes();
-    let bounds = || block.lower.iter().zip(&block.upper);
-    let x0 = match x0 {
-        Some(x0) => x0,
-        None if block.is_bounded() => {
-            bounds().map(|(lower, upper)| f64::midpoint(*lower, *upper)).collect()
-        }
-        None => return Err(Error::setting("x0", "a value where a bound is infinite", "none")),
-    };
-    if x0.len() != n {
-        return Err(Error::setting("x0", format!("{n} values"), x0.len()));
-    }
-    let inside =
-        |(x, (lower, upper)): (&f64, (&f64, &f64))| x.is_finite() && x >= lower && x <= upper;
-    if let Some(idx) = x0.iter().zip(bounds()).position(|pair| !inside(pair)) {
-        let value = x0.get(idx).copied().unwrap_or_default();
-        return Err(Error::setting(
-            "x0",
-            "finite values inside the bounds",
-            format!("{value} at gene {idx}"),
-        ));
-    }
-    let (sigma, scales) = match sigma {
-        Some(Sigma::One(sigma)) => (*sigma, vec![1.0; frame.gather(&x0).len()]),
-        Some(Sigma::Each(each)) if each.len() == n => (1.0, frame.gather(each)),
-        Some(Sigma::Each(each)) => {
-            return Err(Error::setting("sigma", format!("1 or {n} values"), each.len()));
-        }
-        None if block.is_bounded() => {
-            let widths: Vec<f64> = bounds().map(|(lower, upper)| upper - lower).collect();
-            (0.3, frame.gather(&widths))
-        }
-        None => return Err(Error::setting("sigma", "a value where a bound is infinite", "none")),
-    };
-    if !(sigma.is_finite() && sigma > 0.0) {
-        return Err(Error::setting("sigma", "finite and above 0", sigma));
-    }
-    // One step size with relative scales: their greatest is 1.
-    let most = scales.iter().copied().fold(0.0, f64::max);
-    if !(most.is_finite() && most > 0.0) {
-        return Err(Error::setting("sigma", "finite and above 0 for every gene", most));
-    }
-    Ok((x0, sigma * most, scales.iter().map(|scale| scale / most).collect()))
 }
 
 impl Build for Cmaes {
@@ -249,16 +128,13 @@ impl Build for Cmaes {
             }
         }
         let (x0, sigma, scales) = start(block, &frame, settings.x0, settings.sigma.as_ref())?;
-        if settings.population_size.is_some_and(|size| !(2..=1 << 24).contains(&size)) {
-            let got = settings.population_size.unwrap_or_default();
-            return Err(Error::setting("population_size", "between 2 and 16777216", got));
-        }
+        check_population_size(settings.population_size)?;
         let options = Options {
             population_size: settings.population_size,
             covariance: settings.covariance,
             is_active: settings.active,
         };
-        let strategy = Strategy::new(&frame.read(&x0), sigma, &scales, options)?;
+        let strategy = Strategy::new(&frame.gather(&x0), sigma, &scales, options)?;
         let schedule =
             Schedule::new(settings.restarts, settings.n_restarts_max, strategy.population_size());
         let mut watch = Watch::default();
@@ -274,39 +150,50 @@ impl Build for Cmaes {
             watch,
             schedule,
             stop: None,
-            asked: Matrix::default(),
-            order: Vec::new(),
+            n_lost: 0,
+            asked: None,
+            ranking: Ranking::default(),
             row: Vec::new(),
         })
     }
 }
 
-/// Ranks rows: those that worked first, then by constraint violation, objective, index.
-pub fn rank(scores: &Scores<'_>, n_rows: usize, order: &mut Vec<usize>) {
-    order.clear();
-    order.extend(0..n_rows);
-    order.sort_unstable_by(|a, b| {
-        let (a, b) = (*a, *b);
-        let violation =
-            |row| if scores.is_failed(row) { f64::INFINITY } else { scores.violation(row) };
-        violation(a)
-            .total_cmp(&violation(b))
-            .then_with(|| scores.objective(a).total_cmp(&scores.objective(b)))
-            .then_with(|| a.cmp(&b))
-    });
-}
-
 impl Cmaes {
     /// Takes over told rows that are not the asked ones.
     fn take_in(&mut self, told: &Matrix<f64>) {
-        if told.is_same_memory(&self.asked) {
+        let Some(asked) = self.asked.take() else { return };
+        if told.is_same_memory(&asked) {
             return;
         }
-        for (idx, (row, asked)) in told.rows().zip(self.asked.rows()).enumerate() {
+        for (idx, (row, asked)) in told.rows().zip(asked.rows()).enumerate() {
             if row != asked {
-                self.strategy.inject(idx, &self.frame.read(row));
+                self.frame.read(row, &mut self.row);
+                self.strategy.inject(idx, &self.row);
             }
         }
+    }
+
+    fn rank(&mut self, scores: &Scores<'_>, n_rows: usize) {
+        let Self { strategy, frame, ranking, row, .. } = self;
+        row.resize(strategy.n_genes(), 0.0);
+        if frame.is_free() {
+            return ranking.rank(scores, n_rows, |_| 0.0);
+        }
+        ranking.rank(scores, n_rows, |idx| {
+            strategy.write(idx, row);
+            frame.outside(row)
+        });
+    }
+
+    /// Nothing worked: there is nothing to learn, but a schedule of restarts leaves such a place.
+    fn lose(&mut self, is_spent: bool) -> Result<()> {
+        self.n_lost += 1;
+        if is_spent {
+            self.stop = Some(Stop::Budget);
+        } else if self.n_lost < LOST_MAX || !self.schedule.goes_on() {
+            return Ok(());
+        }
+        self.restart()
     }
 
     fn restart(&mut self) -> Result<()> {
@@ -320,8 +207,10 @@ impl Cmaes {
             }
         }
         let sigma = self.sigma * start.sigma_factor;
-        self.strategy.restart(&self.frame.read(&x0), sigma, start.population_size)?;
+        self.frame.read(&x0, &mut self.row);
+        self.strategy.restart(&self.row, sigma, start.population_size)?;
         self.watch.reset(sigma);
+        self.n_lost = 0;
         self.stop = None;
         Ok(())
     }
@@ -337,7 +226,7 @@ impl Algorithm for Cmaes {
     }
 
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
-        self.asked = Matrix::default();
+        self.asked = None;
         let (generation, threads) = (context.generation, &context.threads);
         self.strategy.sample(context.seed, generation, context.first_id, n, threads);
         if let Some(Column::F64(matrix)) = batch.genomes.first_mut() {
@@ -346,7 +235,7 @@ impl Algorithm for Cmaes {
             for (idx, out) in rows.enumerate() {
                 self.frame.lay_out(out, &mut self.row, |row| self.strategy.write(idx, row));
             }
-            self.asked = matrix.clone();
+            self.asked = Some(matrix.clone());
         }
         Ok(())
     }
@@ -356,17 +245,21 @@ impl Algorithm for Cmaes {
         if let Some(told) = batch.genomes.first().and_then(Column::as_f64) {
             self.take_in(told);
         }
-        self.asked = Matrix::default();
         let is_spent = self.schedule.spend(n_rows as u64);
         if (0..n_rows).all(|row| scores.is_failed(row)) {
-            return Ok(());
+            return self.lose(is_spent);
         }
-        rank(scores, n_rows, &mut self.order);
-        self.strategy.update(&self.order, None, &context.threads);
+        self.n_lost = 0;
+        self.rank(scores, n_rows);
+        self.strategy.update(self.ranking.order(), None, &context.threads);
+        if self.frame.is_outside(self.strategy.mean()) {
+            self.strategy.confine(self.frame.bounds());
+        }
         let score = |row| {
             if scores.violation(row) > 0.0 { f64::INFINITY } else { scores.objective(row) }
         };
-        let found = self.watch.check(&self.strategy, score, &self.order, &self.tolerances);
+        let order = self.ranking.by_scores();
+        let found = self.watch.check(&self.strategy, score, order, &self.tolerances);
         self.stop = found.or(is_spent.then_some(Stop::Budget)).or(self.stop);
         if self.stop.is_some() { self.restart() } else { Ok(()) }
     }
@@ -385,7 +278,7 @@ impl Algorithm for Cmaes {
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
-        let (least, most) = self.strategy.extreme_eigenvalues();
+        let (least, most) = self.strategy.extreme_eigenvalues(&mut Vec::new());
         vec![
             ("sigma", self.strategy.sigma()),
             ("condition", most / least.max(0.0)),

@@ -82,9 +82,14 @@ pub struct Watch {
     variances: Vec<f64>,
     #[serde(skip)]
     sorted: Vec<f64>,
+    /// For eigenvalues.
+    #[serde(skip)]
+    memory: Vec<f64>,
 }
 
 fn put(ring: &mut Vec<f64>, len: usize, n_seen: usize, value: f64) {
+    // All of it at once: a search under way asks for no memory.
+    ring.reserve_exact(len.saturating_sub(ring.len()));
     if ring.len() < len {
         ring.push(value);
     } else if let Some(place) = ring.get_mut(n_seen % len.max(1)) {
@@ -136,6 +141,9 @@ impl Watch {
                 return Some(Stop::Fun);
             }
         }
+        let n_sorted = STAGNATION_MAX * 3 / 10;
+        self.sorted.reserve_exact(n_sorted.saturating_sub(self.sorted.len()));
+        self.memory.reserve_exact(strategy.memory().saturating_sub(self.memory.len()));
         // The rest moves slowly: look when it can have moved by about a tenth.
         if !self.n_seen.is_multiple_of(1 + n / 10) {
             return None;
@@ -161,7 +169,7 @@ impl Watch {
             return Some(Stop::NoEffect);
         }
         if self.n_seen.is_multiple_of((1 + n / 10) * 20) {
-            let (least, most) = strategy.extreme_eigenvalues();
+            let (least, most) = strategy.extreme_eigenvalues(&mut self.memory);
             if !(most <= tolerances.condition_max * least) {
                 return Some(Stop::Condition);
             }

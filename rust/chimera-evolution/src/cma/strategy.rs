@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::eigen;
+use super::frame::confine;
 use super::full::Factor;
 use super::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use super::parameters::{Parameters, default_population_size};
 use super::separable::Diagonal;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::numeric::f64::exp;
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -15,6 +17,9 @@ use crate::threads::Threads;
 /// Step sizes stay within these bounds, so that rows stay finite whatever the scores say.
 const SIGMA_MIN: f64 = 1e-150;
 const SIGMA_MAX: f64 = 1e150;
+
+/// An update of more rows a gene than this is summed in a matrix of the genes.
+const SQUARE: usize = 4;
 
 /// Normals from which several threads pay.
 const WORTH_THREADS: usize = 1 << 14;
@@ -49,7 +54,7 @@ impl Default for Options {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Shape {
-    Full(Factor),
+    Full(Box<Factor>),
     Separable(Diagonal),
 }
 
@@ -83,6 +88,8 @@ pub struct Strategy {
     step: Vec<f64>,
     #[serde(skip)]
     step_z: Vec<f64>,
+    #[serde(skip)]
+    variances: Vec<f64>,
 }
 
 impl Strategy {
@@ -90,7 +97,7 @@ impl Strategy {
     ///
     /// # Errors
     /// No gene, lengths that differ, a mean that is not finite, a sigma or scale that is not finite
-    /// and positive, a population of fewer than 2 rows.
+    /// and positive, a population of fewer than 2 rows, a covariance that memory cannot hold.
     pub fn new(mean: &[f64], sigma: f64, scales: &[f64], options: Options) -> Result<Self> {
         let n = mean.len();
         if n == 0 || scales.len() != n {
@@ -105,6 +112,9 @@ impl Strategy {
         }
         let is_separable = options.covariance == Covariance::Separable;
         let width = padded(n);
+        if !is_separable {
+            memory::ensure("covariance=\"full\"", width, 8 * width)?;
+        }
         let mut strategy = Self {
             n,
             parameters: Parameters::new(n, population_size, None, is_separable, options.is_active),
@@ -116,7 +126,7 @@ impl Strategy {
             shape: if is_separable {
                 Shape::Separable(Diagonal::new(scales))
             } else {
-                Shape::Full(Factor::new(scales))
+                Shape::Full(Box::new(Factor::new(scales)))
             },
             path_sigma: vec![0.0; width],
             path: vec![0.0; width],
@@ -128,6 +138,7 @@ impl Strategy {
             y: Vec::new(),
             step: Vec::new(),
             step_z: Vec::new(),
+            variances: Vec::new(),
         };
         strategy.restart(mean, sigma, population_size)?;
         Ok(strategy)
@@ -154,13 +165,8 @@ impl Strategy {
         if population_size != self.population_size {
             let is_separable = self.options.covariance == Covariance::Separable;
             self.population_size = population_size;
-            self.parameters = Parameters::new(
-                self.n,
-                population_size,
-                None,
-                is_separable,
-                self.options.is_active,
-            );
+            let is_active = self.options.is_active;
+            self.parameters.renew(self.n, population_size, None, is_separable, is_active);
         }
         self.mean.copy_from_slice(mean);
         self.sigma = sigma.clamp(SIGMA_MIN, SIGMA_MAX);
@@ -232,7 +238,7 @@ impl Strategy {
         for ((y, x), mean) in y.iter_mut().zip(x).zip(&self.mean) {
             *y = (x - mean) / self.sigma;
         }
-        match &self.shape {
+        match &mut self.shape {
             Shape::Full(factor) => factor.solve(y, z),
             Shape::Separable(diagonal) => {
                 for ((z, y), scale) in z.iter_mut().zip(y.iter()).zip(diagonal.scales()).take(n) {
@@ -263,7 +269,7 @@ impl Strategy {
         if !is_usual {
             let is_separable = self.options.covariance == Covariance::Separable;
             let is_active = self.options.is_active && n_parents.is_none();
-            self.parameters = Parameters::new(self.n, n_rows, n_parents, is_separable, is_active);
+            self.parameters.renew(self.n, n_rows, n_parents, is_separable, is_active);
         }
         self.move_mean(order);
         let is_stalled = self.move_paths();
@@ -273,6 +279,15 @@ impl Strategy {
         let change = p.c_sigma / p.d_sigma * (length / p.expected_norm - 1.0);
         self.sigma = (self.sigma * exp(change.min(1.0))).clamp(SIGMA_MIN, SIGMA_MAX);
         self.n_updates += 1;
+    }
+
+    /// Moves a mean that lies further outside `(lower, upper)` than a few deviations back to there.
+    pub fn confine(&mut self, bounds: (&[f64], &[f64])) {
+        let mut variances = std::mem::take(&mut self.variances);
+        self.variances(&mut variances);
+        let deviations = variances.iter().map(|variance| self.sigma * variance.sqrt());
+        confine(&mut self.mean, bounds, deviations);
+        self.variances = variances;
     }
 
     fn move_mean(&mut self, order: &[usize]) {
@@ -316,13 +331,12 @@ impl Strategy {
     fn move_shape(&mut self, order: &[usize], is_stalled: bool, threads: &Threads) {
         let width = padded(self.n);
         let p = &self.parameters;
-        let sum: f64 = p.weights.iter().sum();
         let lost = if is_stalled { p.c_1 * p.c_c * (2.0 - p.c_c) } else { 0.0 };
-        let keep = 1.0 - p.c_1 - p.c_mu * sum + lost;
+        let keep = p.kept() + lost;
         let n = self.n as f64;
         match &mut self.shape {
             Shape::Full(factor) => {
-                factor.begin();
+                factor.begin(order.len() > SQUARE * self.n);
                 factor.push(p.c_1, &self.path, &self.path_z);
             }
             Shape::Separable(diagonal) => {
@@ -419,13 +433,27 @@ impl Strategy {
         }
     }
 
+    /// Values of memory that [`Strategy::extreme_eigenvalues`] takes.
+    pub const fn memory(&self) -> usize {
+        match self.shape {
+            Shape::Full(_) => eigen::memory(self.n),
+            Shape::Separable(_) => padded(self.n),
+        }
+    }
+
     /// Least and greatest eigenvalue of the covariance, without the step size. Cubic time for a full
-    /// covariance.
-    pub fn extreme_eigenvalues(&self) -> (f64, f64) {
+    /// covariance; `memory` is kept between calls.
+    pub fn extreme_eigenvalues(&self, memory: &mut Vec<f64>) -> (f64, f64) {
         let values = match &self.shape {
-            Shape::Full(factor) => eigen::eigenvalues(&mut factor.covariance(), self.n),
-            Shape::Separable(diagonal) => {
-                diagonal.scales().iter().take(self.n).map(|scale| scale * scale).collect()
+            Shape::Full(factor) => {
+                memory.resize(eigen::memory(self.n), 0.0);
+                let (covariance, rest) = memory.split_at_mut(self.n * self.n);
+                factor.covariance(covariance);
+                eigen::eigenvalues(covariance, self.n, rest)
+            }
+            Shape::Separable(_) => {
+                self.variances(memory);
+                memory.get(..self.n).unwrap_or_default()
             }
         };
         values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), value| {

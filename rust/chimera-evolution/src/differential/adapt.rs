@@ -3,6 +3,8 @@
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// Weight (F) and crossover rate (CR) of one trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rates {
@@ -10,11 +12,18 @@ pub(super) struct Rates {
     pub crossover_rate: f64,
 }
 
+impl Rates {
+    /// Whether both are in their ranges.
+    pub fn is_sound(&self) -> bool {
+        self.weight > 0.0 && self.weight <= 2.0 && (0.0..=1.0).contains(&self.crossover_rate)
+    }
+}
+
 /// A trial that beat its parent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Success {
     pub rates: Rates,
-    /// By how much the objective fell.
+    /// Half of what the objective, or the violation, fell by.
     pub gain: f64,
 }
 
@@ -22,7 +31,8 @@ pub(super) struct Success {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Memory {
     weight: f64,
-    /// None is the paper's terminal value: no gene but one is crossed over from here on.
+    /// None is the paper's terminal value, once no rate above 0 succeeds: no gene but one is crossed
+    /// over from here on.
     crossover_rate: Option<f64>,
 }
 
@@ -122,16 +132,42 @@ impl Adaptation {
                 let n = places.len();
                 let Some(place) = places.get_mut(*next) else { return };
                 *next = (*next + 1) % n;
-                let total: f64 = successes.iter().map(|s| s.gain).sum();
-                let share = |s: &Success| if total > 0.0 { s.gain / total } else { 1.0 };
+                // Shares of the largest gain: a sum of gains may overflow, and small ones vanish
+                // beside large ones only in the mean, where they should.
+                let most = successes.iter().map(|s| s.gain).fold(0.0, f64::max);
+                let share = |s: &Success| if most > 0.0 { s.gain / most } else { 1.0 };
                 if let Some(mean) = lehmer(successes, share, |s| s.rates.weight) {
                     place.weight = mean;
                 }
-                if place.crossover_rate.is_some() {
-                    place.crossover_rate = lehmer(successes, share, |s| s.rates.crossover_rate);
+                if successes.iter().all(|s| s.rates.crossover_rate == 0.0) {
+                    place.crossover_rate = None;
+                } else if let Some(rate) = &mut place.crossover_rate {
+                    let mean = lehmer(successes, share, |s| s.rates.crossover_rate);
+                    *rate = mean.unwrap_or(*rate);
                 }
             }
         }
+    }
+
+    /// Whether loaded means are in the ranges that draws end in.
+    pub fn check(&self) -> Result<()> {
+        let is_sound = match self {
+            Self::Fixed { weight, crossover_rate } => {
+                Rates { weight: *weight, crossover_rate: *crossover_rate }.is_sound()
+            }
+            Self::Means { weight, crossover_rate, learning_rate } => {
+                Rates { weight: *weight, crossover_rate: *crossover_rate }.is_sound()
+                    && (0.0..=1.0).contains(learning_rate)
+            }
+            Self::History { places, next } => {
+                *next < places.len()
+                    && places.iter().all(|place| {
+                        let crossover_rate = place.crossover_rate.unwrap_or(0.0);
+                        Rates { weight: place.weight, crossover_rate }.is_sound()
+                    })
+            }
+        };
+        if is_sound { Ok(()) } else { Err(Error::setting("rates", "means in (0, 1]", "others")) }
     }
 
     /// Means over all places, for figures.

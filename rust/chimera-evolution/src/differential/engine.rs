@@ -2,6 +2,8 @@
 //!
 //! Memory is taken at the first generation and used again: rows live in flat vectors.
 
+mod sound;
+
 use std::cmp::Ordering;
 
 use chimera_rng::Stream;
@@ -12,6 +14,7 @@ use crate::column::Column;
 use crate::constraint::{Rule, Worth};
 use crate::differential::adapt::{Rates, Success};
 use crate::differential::settings::{Plan, Strategy};
+use crate::lineage::Lineage;
 use crate::matrix::Matrix;
 use crate::random::fill_space;
 use crate::space::Space;
@@ -34,6 +37,7 @@ pub(super) struct Engine {
     genomes: Matrix<f64>,
     worth: Vec<Worth>,
     ids: Vec<u64>,
+    lineage: Lineage,
     archive: Vec<f64>,
     archive_ids: Vec<u64>,
     /// Rates of the trials that were asked.
@@ -48,6 +52,9 @@ pub(super) struct Engine {
     successes: Vec<Success>,
     #[serde(skip)]
     trials: Vec<Trial>,
+    /// Rows that stay when the population shrinks.
+    #[serde(skip)]
+    kept: Vec<u32>,
 }
 
 /// Which rows a trial is made of; rows from the population's end on are of the archive.
@@ -82,6 +89,7 @@ impl Engine {
             genomes: Matrix::default(),
             worth: Vec::new(),
             ids: Vec::new(),
+            lineage: Lineage::new(N_PARENTS),
             archive: Vec::new(),
             archive_ids: Vec::new(),
             rates: Vec::new(),
@@ -92,6 +100,7 @@ impl Engine {
             order: Vec::new(),
             successes: Vec::new(),
             trials: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -257,12 +266,16 @@ impl Engine {
         if self.worth.is_empty() {
             self.genomes = trials.clone();
             self.worth.extend((0..n).map(|row| Worth::of(scores, row)));
-            self.ids.extend((0..n).map(|row| context.first_id.wrapping_add(row as u64)));
+            self.ids.extend((0..n).map(|row| batch.id(row, context)));
+            for row in 0..n {
+                self.lineage.put(row, batch, row, context.generation);
+            }
+            self.reserve();
             if self.plan.rule == Rule::Epsilon {
                 self.first_epsilon = self.plan.epsilon.first_level(&self.worth);
             }
         } else {
-            self.select(trials, scores, context);
+            self.select(trials, batch, scores, context);
         }
         self.generation += 1;
         if self.plan.rule == Rule::Epsilon {
@@ -273,8 +286,23 @@ impl Engine {
         self.trim_archive(context);
     }
 
+    /// Takes the memory that later generations need, so that they take none.
+    fn reserve(&mut self) {
+        let n = self.worth.len();
+        let n_archive = if self.plan.archive_rate > 0.0 { self.archive_max() + n } else { 0 };
+        self.archive.reserve(n_archive * self.n_genes());
+        self.archive_ids.reserve(n_archive);
+        self.successes.reserve(n);
+    }
+
     /// Trials that are not worse take their parents' places.
-    fn select(&mut self, trials: &Matrix<f64>, scores: &Scores<'_>, context: &Context) {
+    fn select(
+        &mut self,
+        trials: &Matrix<f64>,
+        batch: &Batch,
+        scores: &Scores<'_>,
+        context: &Context,
+    ) {
         let d = self.n_genes();
         self.successes.clear();
         let keeps_archive = self.plan.archive_rate > 0.0;
@@ -292,10 +320,11 @@ impl Engine {
                     self.archive_ids.push(*id);
                 }
                 if let Some(rates) = self.rates.get(row) {
+                    // Halves, because the whole may overflow; only ratios of gains count.
                     let gain = if found.violation == worth.violation {
-                        worth.objective - found.objective
+                        0.5 * worth.objective - 0.5 * found.objective
                     } else {
-                        worth.violation - found.violation
+                        0.5 * worth.violation - 0.5 * found.violation
                     };
                     // A parent that had failed gives an infinite gain, which would swallow the rest.
                     let gain = if gain.is_finite() { gain.max(0.0) } else { 0.0 };
@@ -304,7 +333,8 @@ impl Engine {
             }
             parent.copy_from_slice(trial);
             *worth = found;
-            *id = context.first_id.wrapping_add(row as u64);
+            *id = batch.id(row, context);
+            self.lineage.put(row, batch, row, context.generation);
         }
         let successes = std::mem::take(&mut self.successes);
         self.plan.adaptation.learn(&successes);
@@ -335,24 +365,44 @@ impl Engine {
         if n >= self.worth.len() {
             return;
         }
-        let mut kept: Vec<usize> = self.order.iter().take(n).map(|idx| *idx as usize).collect();
-        kept.sort_unstable();
-        if let Column::F64(genomes) = Column::F64(self.genomes.clone()).select(&kept) {
-            self.genomes = genomes;
+        self.kept.clear();
+        self.kept.extend_from_slice(self.order.get(..n).unwrap_or_default());
+        self.kept.sort_unstable();
+        let d = self.n_genes();
+        let genomes = self.genomes.make_mut();
+        for (to, from) in self.kept.iter().enumerate() {
+            let from = *from as usize;
+            // Rows ascend, so none is written before it is read.
+            genomes.copy_within(from * d..(from + 1) * d, to * d);
+            if let (Some(worth), Some(id)) = (self.worth.get(from), self.ids.get(from)) {
+                let (worth, id) = (*worth, *id);
+                if let (Some(to_worth), Some(to_id)) =
+                    (self.worth.get_mut(to), self.ids.get_mut(to))
+                {
+                    (*to_worth, *to_id) = (worth, id);
+                }
+            }
         }
-        self.worth = kept.iter().filter_map(|idx| self.worth.get(*idx).copied()).collect();
-        self.ids = kept.iter().filter_map(|idx| self.ids.get(*idx).copied()).collect();
+        self.genomes.truncate(n);
+        self.worth.truncate(n);
+        self.ids.truncate(n);
+        self.lineage.keep(&self.kept);
         self.rank();
+    }
+
+    /// Rows that the archive holds at most.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a multiple of the population"
+    )]
+    fn archive_max(&self) -> usize {
+        (self.plan.archive_rate * self.worth.len() as f64) as usize
     }
 
     /// Random rows leave until the archive has its size.
     fn trim_archive(&mut self, context: &Context) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a multiple of the population"
-        )]
-        let most = (self.plan.archive_rate * self.worth.len() as f64) as usize;
+        let most = self.archive_max();
         let d = self.n_genes();
         let mut rng = Stream::new(context.seed ^ ARCHIVE, context.generation, 0);
         while self.archive_ids.len() > most {
@@ -369,13 +419,15 @@ impl Engine {
     pub fn population(&self) -> Population {
         let n = self.worth.len();
         let column = |values: Vec<f64>| Matrix::from_vec(values, n, 1).unwrap_or_default();
-        Population {
+        let mut population = Population {
             genomes: vec![Column::F64(self.genomes.clone())],
             objectives: column(self.worth.iter().map(|worth| worth.objective).collect()),
             violations: column(self.worth.iter().map(|worth| worth.violation).collect()),
-            descriptors: Matrix::default(),
             ids: Matrix::from_vec(self.ids.clone(), n, 1).unwrap_or_default(),
-        }
+            ..Population::default()
+        };
+        self.lineage.show(&mut population);
+        population
     }
 
     pub fn stop_reason(&self) -> Option<&'static str> {

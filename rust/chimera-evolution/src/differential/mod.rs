@@ -14,7 +14,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
+use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores, check_sizes};
 use crate::error::Result;
 use crate::space::Space;
 use engine::Engine;
@@ -57,6 +57,11 @@ macro_rules! method {
             fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
                 self.0.tell(batch, scores, context);
                 Ok(())
+            }
+
+            fn check_state(&self) -> Result<()> {
+                check_sizes(self)?;
+                self.0.check()
             }
 
             fn population(&self) -> Population {

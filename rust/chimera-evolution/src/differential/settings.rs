@@ -205,6 +205,20 @@ impl Plan {
         check_x0(self.x0.as_deref(), bounded_block(space, method)?)?;
         Ok(self)
     }
+
+    /// Whether a loaded plan is one that settings could have made.
+    pub fn check(&self, space: &Space) -> Result<()> {
+        self.clone().checked(space, "differential evolution")?;
+        size(Some(self.population_size), 0, 4)?;
+        if !(4..=self.population_size).contains(&self.population_size_min) {
+            let expected = format!("4 to population_size ({})", self.population_size);
+            return Err(Error::setting("population_size_min", expected, self.population_size_min));
+        }
+        if self.budget == Some(0) {
+            return Err(Error::setting("budget", "at least 1 evaluation", 0));
+        }
+        self.adaptation.check()
+    }
 }
 
 impl DeSettings {

@@ -2,6 +2,7 @@
 
 use crate::algorithm::Scores;
 use crate::constraint::{Epsilon, Worth};
+use crate::differential::adapt::{Adaptation, Rates, Success};
 use crate::run::Run;
 use crate::space::Space;
 use crate::testing::{SETTINGS, agree_across_threads_and_saves, drive, drive_with};
@@ -52,9 +53,64 @@ fn every_strategy_converges_on_the_sphere() {
 
 #[test]
 fn same_bits_on_any_threads_and_after_saving() {
+    // 40 rows of 900 genes: above the 2^15 from which work is shared out.
+    let settings = r#"{"population_size": 40}"#;
     for name in ["de", "jade", "lshade"] {
+        agree_across_threads_and_saves(name, &space(900), settings, 8, sphere);
         agree_across_threads_and_saves(name, &space(40), SETTINGS, 12, sphere);
     }
+}
+
+#[test]
+fn gains_near_the_largest_number_keep_crossover_alive() {
+    let rates = |crossover_rate| Rates { weight: 0.5, crossover_rate };
+    let success = |gain, crossover_rate| Success { rates: rates(crossover_rate), gain };
+    let mut adaptation = Adaptation::history(2);
+    for _ in 0..4 {
+        adaptation.learn(&[success(0.9 * f64::MAX, 0.4), success(0.9 * f64::MAX, 0.8)]);
+    }
+    // The Lehmer mean of two equal weights.
+    assert!((adaptation.means().crossover_rate - 0.8 / 1.2).abs() < 1e-12);
+    // A gain of nothing is no reason to stop crossing; a rate of nothing is.
+    adaptation.learn(&[success(1.0, 0.0), success(0.0, 0.5)]);
+    adaptation.learn(&[success(1.0, 0.0), success(0.0, 0.5)]);
+    assert!((adaptation.means().crossover_rate - 0.8 / 1.2).abs() < 1e-12);
+    for _ in 0..2 {
+        adaptation.learn(&[success(1.0, 0.0)]);
+    }
+    assert_eq!(adaptation.means().crossover_rate, 0.0);
+    adaptation.learn(&[success(1.0, 0.9)]);
+    assert_eq!(adaptation.means().crossover_rate, 0.0, "terminal");
+}
+
+#[test]
+fn penalties_near_the_largest_number_do_not_stop_crossover() {
+    let mut run = run("lshade", r#"{"budget": 4000, "population_size": 40}"#, 4);
+    drive(&mut run, 2_000, |x| {
+        let score = sphere(x);
+        if score > 1.0 { 1e306 * score } else { score }
+    });
+    let figures = run.method().algorithm().figures();
+    let rate = figures.iter().find(|(name, _)| *name == "crossover_rate").unwrap().1;
+    assert!(rate > 0.1, "{rate}");
+}
+
+#[test]
+fn the_population_keeps_its_lineage_while_it_shrinks() {
+    let mut run = run("lshade", r#"{"budget": 800, "population_size": 30}"#, 3);
+    let mut parents: Vec<Vec<u64>> = Vec::new();
+    while run.n_evaluations() < 700 {
+        let batch = run.ask(None).unwrap();
+        parents.extend(batch.origins.parents.rows().map(<[u64]>::to_vec));
+        drive(&mut run, 1, sphere);
+    }
+    let population = run.method().algorithm().population();
+    assert!(population.ids.n_rows() < 12);
+    for (place, id) in population.ids.as_slice().iter().enumerate() {
+        assert_eq!(population.parents.row(place), parents[usize::try_from(*id).unwrap()]);
+        assert!(population.generations.row(place)[0] < run.generation());
+    }
+    assert!(population.operators.as_slice().contains(&1));
 }
 
 #[test]

@@ -38,7 +38,7 @@ gene!(f64 = F64, f32 = F32, i64 = I64, bool = Bool);
 
 /// What all blocks of a batch share.
 #[derive(Clone, Copy)]
-pub(super) struct Breeding<'a> {
+pub(crate) struct Breeding<'a> {
     pub settings: &'a Settings,
     /// Probability that a gene is mutated.
     pub mutation: f64,
@@ -51,7 +51,7 @@ pub(super) struct Breeding<'a> {
 
 impl Breeding<'_> {
     /// Fills `n` rows of a column with children of rows of `rows` and `more`.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         block: &Block,
         rows: Option<&Column>,
@@ -86,11 +86,12 @@ impl Breeding<'_> {
     ) {
         let s = self.settings;
         let is_polynomial = s.mutation == RealMutation::Polynomial;
-        if s.crossover == RealCrossover::Sbx {
+        if matches!(s.crossover, RealCrossover::Sbx | RealCrossover::SbxUnbounded) {
             let kernel = SbxPolynomial {
                 crossover_probability: s.crossover_probability,
                 gene_probability: s.gene_probability,
                 crossover_eta: s.crossover_eta,
+                is_bounded: s.crossover == RealCrossover::Sbx,
                 mutation_probability: if is_polynomial { self.mutation } else { 0.0 },
                 mutation_eta: s.mutation_eta,
             };
@@ -127,7 +128,7 @@ impl Breeding<'_> {
                         crossover::simplex(2.0, rng, first, b, c);
                         crossover::simplex(2.0, rng, second, a, c);
                     }
-                    RealCrossover::Sbx | RealCrossover::Uniform => {
+                    RealCrossover::Sbx | RealCrossover::SbxUnbounded | RealCrossover::Uniform => {
                         crossover::uniform(s.gene_probability, rng, first, second);
                     }
                 }

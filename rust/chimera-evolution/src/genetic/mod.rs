@@ -7,6 +7,7 @@
 //! It is not multi-objective: see NSGA-II for that.
 
 mod breed;
+mod renew;
 mod settings;
 mod store;
 #[cfg(test)]
@@ -15,18 +16,19 @@ mod tests;
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores};
-use crate::column::Column;
+use crate::algorithm::{
+    Algorithm, Batch, Build, Context, NO_PARENT, Origins, Population, Scores, check_sizes,
+};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::numeric;
 use crate::operators::duplicates::Duplicates;
 use crate::operators::sbx::{PAIRS_PER_BLOCK, crossed};
 use crate::operators::selection::{Selection, Selector, rank_keys};
-use crate::operators::{Bounds, Key, mutation, permutation};
+use crate::operators::{Bounds, Key, mutation};
 use crate::random::fill_space;
-use crate::space::{Block, Kind, Space};
-use breed::{Breeding, third};
+use crate::space::Space;
+pub(crate) use breed::Breeding;
+use breed::third;
 pub use settings::{
     DiscreteCrossover, IntegerMutation, PermutationCrossover, PermutationMutation, RealCrossover,
     RealMutation, Replacement, Scheme, Settings,
@@ -41,7 +43,6 @@ const MUTATED: u8 = 2;
 /// Keep the random streams of different purposes apart.
 const SELECT: u64 = 0x73D1_1B0C_5E1E_C700;
 const ADAPT: u64 = 0x51C3_A9AD_A971_0E00;
-const RENEW: u64 = 0x2E0E_0D0B_1E7A_6600;
 const REPLACE: u64 = 0x4E71_ACE0_9B2D_5500;
 
 /// Memory that is used again; nothing in it outlives a call.
@@ -68,8 +69,6 @@ pub struct GeneticAlgorithm {
     space: Space,
     settings: Settings,
     store: Store,
-    /// Step sizes of the batch asked last, under self-adaptation.
-    sigmas: Vec<f64>,
     #[serde(skip)]
     scratch: Scratch,
 }
@@ -79,19 +78,18 @@ impl Build for GeneticAlgorithm {
 
     fn build(space: Space, settings: Settings, _seed: u64) -> Result<Self> {
         settings.check(&space)?;
-        Ok(Self {
-            space,
-            settings,
-            store: Store::default(),
-            sigmas: Vec::new(),
-            scratch: Scratch::default(),
-        })
+        Ok(Self { space, settings, store: Store::default(), scratch: Scratch::default() })
     }
 }
 
 impl GeneticAlgorithm {
     fn is_lexicase(&self) -> bool {
         matches!(self.settings.selection, Selection::Lexicase | Selection::EpsilonLexicase)
+    }
+
+    /// The cases, where selection looks at them.
+    fn cases<'a>(&self, scores: &Scores<'a>) -> &'a [f64] {
+        if self.is_lexicase() { scores.cases } else { &[] }
     }
 
     fn is_adaptive(&self) -> bool {
@@ -115,9 +113,8 @@ impl GeneticAlgorithm {
         fill_space(&self.space, n, context, &mut batch.genomes);
         batch.origins.parents.reset(n, self.settings.n_parents()).fill(NO_PARENT);
         batch.origins.operators.reset(n, 1).fill(SAMPLED);
-        self.sigmas.clear();
         if self.is_adaptive() {
-            self.sigmas.resize(n, self.settings.mutation_sigma);
+            batch.origins.tags.reset(n, 1).fill(self.settings.mutation_sigma);
         }
     }
 
@@ -153,13 +150,14 @@ impl GeneticAlgorithm {
     }
 
     /// Lineage and step sizes of the children.
-    fn inherit(&mut self, n: usize, context: &Context, batch: &mut Batch) {
+    fn inherit(&self, n: usize, context: &Context, batch: &mut Batch) {
         let n_parents = self.settings.n_parents();
         let parents = batch.origins.parents.reset(n, n_parents);
         let operators = batch.origins.operators.reset(n, 1);
         let is_adaptive = self.is_adaptive();
+        // Step sizes come back with the rows.
+        let sigmas = batch.origins.tags.reset(if is_adaptive { n } else { 0 }, 1);
         let rate = 1.0 / (self.space.n_genes().max(1) as f64).sqrt();
-        self.sigmas.clear();
         let (store, pairs) = (&self.store, &self.scratch.pairs);
         let fact = |idx: u32| store.facts.get(idx as usize).copied();
         let id = |idx: u32| fact(idx).map_or(NO_PARENT, |fact| fact.id);
@@ -191,7 +189,9 @@ impl GeneticAlgorithm {
                     let base = if is_crossed { (sigma(a) * sigma(b)).sqrt() } else { sigma(own) };
                     let row = 2 * PAIRS_PER_BLOCK * block + at;
                     let mut rng = Stream::new(context.seed ^ ADAPT, context.first_id, row as u64);
-                    self.sigmas.push(mutation::adapt(base, rate, &mut rng));
+                    if let Some(sigma) = sigmas.get_mut(row) {
+                        *sigma = mutation::adapt(base, rate, &mut rng);
+                    }
                 }
             }
         }
@@ -200,16 +200,17 @@ impl GeneticAlgorithm {
     fn breed(&mut self, n: usize, context: &Context, batch: &mut Batch) {
         self.select(n, context);
         self.inherit(n, context, batch);
+        let Batch { genomes, origins, .. } = batch;
         let breeding = Breeding {
             settings: &self.settings,
             mutation: self.settings.gene_mutation(&self.space),
             pairs: &self.scratch.pairs,
-            sigmas: &self.sigmas,
+            sigmas: origins.tags.as_slice(),
             key: breeding_key(context),
             threads: &context.threads,
         };
         let bounds = self.scratch.wide.iter().zip(&self.scratch.narrow);
-        let blocks = self.space.blocks().iter().zip(bounds).zip(&mut batch.genomes);
+        let blocks = self.space.blocks().iter().zip(bounds).zip(genomes);
         for (idx, ((block, bounds), column)) in blocks.enumerate() {
             let key = Key { block: idx as u64, ..breeding.key };
             let (rows, more) = (self.store.rows.get(idx), self.store.elites.get(idx));
@@ -220,36 +221,17 @@ impl GeneticAlgorithm {
         }
     }
 
-    /// Draws one gene anew in each row that repeats another.
-    fn renew_duplicates(&mut self, context: &Context, batch: &mut Batch) {
-        let scratch = &mut self.scratch;
-        let found = scratch.duplicates.find(&batch.genomes, &self.store.rows);
-        scratch.repeated.clear();
-        scratch.repeated.extend_from_slice(found);
-        let n_genes = self.space.n_genes();
-        for (row, _) in scratch.repeated.iter().enumerate().filter(|(_, repeated)| **repeated) {
-            let mut rng = Stream::new(context.seed ^ RENEW, context.first_id, row as u64);
-            let mut gene = rng.below(n_genes);
-            for (block, column) in self.space.blocks().iter().zip(&mut batch.genomes) {
-                if gene < block.n_genes() {
-                    renew(block, row, gene, &mut rng, column);
-                    break;
-                }
-                gene -= block.n_genes();
-            }
-        }
-    }
-
     /// Enters rows into a steady-state population one by one.
     fn replace(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) {
         let capacity = self.settings.population_size;
-        let n_cases = scores.cases.len() / batch.n_rows().max(1);
+        let cases = self.cases(scores);
+        let n_cases = cases.len() / batch.n_rows().max(1);
         let store = &mut self.store;
         if store.rows.is_empty() {
             store.rows = self.space.columns();
         }
         for row in 0..batch.n_rows() {
-            let fact = known(scores, row, context, &self.sigmas, &self.settings);
+            let fact = known(batch, scores, row, context, &self.settings);
             let n = store.facts.len();
             let place = if n < capacity {
                 store.facts.push(fact);
@@ -275,9 +257,11 @@ impl GeneticAlgorithm {
                 place
             };
             put(&batch.genomes, row, &mut store.rows, place, capacity);
-            let cases = store.cases.get_mut(place * n_cases..(place + 1) * n_cases);
-            let from = scores.cases.get(row * n_cases..(row + 1) * n_cases);
-            for (to, from) in cases.unwrap_or_default().iter_mut().zip(from.unwrap_or(&[])) {
+            let n_parents = self.settings.n_parents();
+            store.put_origins((place, capacity), n_parents, &batch.origins, row);
+            let own = store.cases.get_mut(place * n_cases..(place + 1) * n_cases);
+            let from = cases.get(row * n_cases..(row + 1) * n_cases);
+            for (to, from) in own.unwrap_or_default().iter_mut().zip(from.unwrap_or(&[])) {
                 *to = *from;
             }
         }
@@ -289,57 +273,20 @@ const fn breeding_key(context: &Context) -> Key {
 }
 
 fn known(
+    batch: &Batch,
     scores: &Scores<'_>,
     row: usize,
     context: &Context,
-    sigmas: &[f64],
     settings: &Settings,
 ) -> Fact {
+    let sigma = batch.origins.tags.as_slice().get(row).copied();
     Fact {
         objective: scores.objective(row),
         violation: if scores.is_failed(row) { 0.0 } else { scores.violation(row) },
-        id: context.first_id.wrapping_add(row as u64),
-        sigma: sigmas.get(row).copied().unwrap_or(settings.mutation_sigma),
-    }
-}
-
-/// Draws one gene anew; swaps two of a permutation.
-fn renew(block: &Block, row: usize, gene: usize, rng: &mut Stream, column: &mut Column) {
-    let lower = block.lower.get(gene).copied().unwrap_or(0.0);
-    let upper = block.upper.get(gene).copied().unwrap_or(0.0);
-    let n = block.n_genes();
-    let place = row * n + gene;
-    match column {
-        Column::F64(matrix) => {
-            if let Some(gene) = matrix.make_mut().get_mut(place) {
-                *gene = (lower + (upper - lower) * rng.uniform()).clamp(lower, upper);
-            }
-        }
-        Column::F32(matrix) => {
-            let (low, high) = (
-                <f32 as numeric::Real>::not_below(lower),
-                <f32 as numeric::Real>::not_above(upper),
-            );
-            if let Some(gene) = matrix.make_mut().get_mut(place) {
-                let value =
-                    <f32 as numeric::Real>::from_f64(lower + (upper - lower) * rng.uniform());
-                *gene = value.max(low).min(high);
-            }
-        }
-        Column::I64(matrix) => {
-            let values = matrix.make_mut().get_mut(row * n..(row + 1) * n).unwrap_or_default();
-            if block.kind == Kind::Permutation {
-                permutation::swap(rng, values);
-            } else if let Some(gene) = values.get_mut(gene) {
-                let (low, high) = mutation::integer_bounds(lower, upper);
-                *gene = rng.between(low, high);
-            }
-        }
-        Column::Bool(matrix) => {
-            if let Some(gene) = matrix.make_mut().get_mut(place) {
-                *gene = !*gene;
-            }
-        }
+        id: batch.id(row, context),
+        // Rows that were not asked have none.
+        sigma: sigma.filter(|sigma| sigma.is_finite()).unwrap_or(settings.mutation_sigma),
+        generation: context.generation,
     }
 }
 
@@ -379,22 +326,34 @@ impl Algorithm for GeneticAlgorithm {
         Ok(())
     }
 
-    fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
-        if self.is_steady() {
-            let old = self.store.cases.len() / self.store.facts.len().max(1);
-            let new = scores.cases.len() / batch.n_rows().max(1);
-            if !self.store.facts.is_empty() && old != new {
-                return Err(Error::batch("cases", format!("{old} cases a row, as before"), new));
+    fn check_tell(&self, n_rows: usize, scores: &Scores<'_>) -> Result<()> {
+        let new = self.cases(scores).len() / n_rows.max(1);
+        match self.store.n_cases() {
+            Some(old) if old != new => {
+                Err(Error::batch("cases", format!("{old} cases a row, as before"), new))
             }
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
+        self.check_tell(batch.n_rows(), scores)?;
+        if self.is_steady() {
             self.replace(batch, scores, context);
         } else {
-            let (sigmas, settings) = (&self.sigmas, &self.settings);
-            let facts =
-                (0..batch.n_rows()).map(|row| known(scores, row, context, sigmas, settings));
-            let n_elites = settings.n_elites;
-            self.store.advance(&batch.genomes, facts, scores.cases, n_elites);
+            let cases = self.cases(scores);
+            let settings = &self.settings;
+            let facts = (0..batch.n_rows()).map(|row| known(batch, scores, row, context, settings));
+            let rows = (batch.genomes.as_slice(), &batch.origins);
+            self.store.advance(rows, facts, cases, settings.n_elites);
         }
         Ok(())
+    }
+
+    fn check_state(&self) -> Result<()> {
+        self.settings.check(&self.space)?;
+        check_sizes(self)?;
+        self.store.check(&self.space, self.settings.population_size, self.is_steady())
     }
 
     fn population(&self) -> Population {
@@ -403,14 +362,21 @@ impl Algorithm for GeneticAlgorithm {
             let n = values.len();
             Matrix::from_vec(values, n, 1).unwrap_or_default()
         };
-        let ids: Vec<u64> = self.store.member_facts().map(|fact| fact.id).collect();
-        let n = ids.len();
+        let number = |value: fn(Fact) -> u64| {
+            let values: Vec<u64> = self.store.member_facts().map(value).collect();
+            let n = values.len();
+            Matrix::from_vec(values, n, 1).unwrap_or_default()
+        };
+        let Origins { parents, operators, .. } = self.store.lineage();
         Population {
             genomes: self.store.genomes(),
             objectives: column(|fact| fact.objective),
             violations: column(|fact| fact.violation),
             descriptors: Matrix::default(),
-            ids: Matrix::from_vec(ids, n, 1).unwrap_or_default(),
+            ids: number(|fact| fact.id),
+            parents,
+            operators,
+            generations: number(|fact| fact.generation),
         }
     }
 

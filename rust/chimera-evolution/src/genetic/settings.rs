@@ -33,9 +33,11 @@ pub enum Replacement {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RealCrossover {
-    /// Simulated binary crossover.
+    /// Simulated binary crossover by the law that knows the bounds.
     #[default]
     Sbx,
+    /// The same by the law that does not; children are clipped.
+    SbxUnbounded,
     /// BLX-alpha.
     Blend,
     /// Weighted means.
@@ -229,6 +231,38 @@ const fn twenty() -> f64 {
 }
 
 impl Settings {
+    /// The defaults.
+    pub(crate) fn usual(population_size: usize) -> Self {
+        Self {
+            population_size,
+            scheme: Scheme::default(),
+            replacement: Replacement::default(),
+            n_elites: one(),
+            selection: Selection::default(),
+            tournament_size: three(),
+            selection_pressure: one_and_a_half(),
+            truncation_share: half(),
+            crossover_probability: nine_tenths(),
+            gene_probability: half(),
+            crossover: RealCrossover::default(),
+            crossover_eta: fifteen(),
+            blend_alpha: half(),
+            n_points: two(),
+            mutation: RealMutation::default(),
+            mutation_probability: None,
+            mutation_eta: twenty(),
+            mutation_sigma: tenth(),
+            repair: Repair::default(),
+            discrete_crossover: DiscreteCrossover::default(),
+            integer_mutation: IntegerMutation::default(),
+            creep_step: two_steps(),
+            permutation_crossover: PermutationCrossover::default(),
+            permutation_mutation: PermutationMutation::default(),
+            permutation_probability: three_tenths(),
+            eliminate_duplicates: false,
+        }
+    }
+
     /// Checks each setting, and that the space has the bounds that sampling needs.
     ///
     /// # Errors

@@ -183,6 +183,66 @@ fn test_parents_are_named_and_held_without_a_copy() {
 }
 
 #[test]
+fn test_survivors_keep_their_lineage() {
+    let settings = r#"{"population_size": 12, "n_elites": 3}"#;
+    let mut run = start(real(4), settings, 1, 1);
+    let mut known: Vec<(Vec<u64>, u8)> = Vec::new();
+    for generation in 0..9 {
+        let origins = run.ask(None).unwrap().origins.clone();
+        let operators = origins.operators.as_slice();
+        known.extend(origins.parents.rows().map(<[u64]>::to_vec).zip(operators.iter().copied()));
+        step(&mut run);
+        let population = run.method().algorithm().population();
+        let n_old = population.generations.as_slice().iter().filter(|at| **at < generation);
+        assert!(generation == 0 || (1..=3).contains(&n_old.count()), "elites are older");
+        for (place, id) in population.ids.as_slice().iter().enumerate() {
+            let (parents, operator) = &known[usize::try_from(*id).unwrap()];
+            assert_eq!(population.parents.row(place), parents);
+            assert_eq!(population.operators.row(place), [*operator]);
+            assert_eq!(population.generations.row(place), [id / 12]);
+        }
+    }
+}
+
+#[test]
+fn test_another_number_of_cases_is_refused_and_changes_nothing() {
+    for scheme in ["generational", "steady_state"] {
+        let settings =
+            format!(r#"{{"population_size": 4, "selection": "lexicase", "scheme": "{scheme}"}}"#);
+        let mut run = start(real(2), &settings, 1, 1);
+        let tell = |run: &mut Run, n_cases: usize| {
+            run.ask(None).unwrap();
+            let before = run.save().unwrap();
+            let cases = vec![1.0; 4 * n_cases];
+            let scores = Scores { objectives: &[1.0; 4], cases: &cases, ..Scores::default() };
+            let told = run.tell(None, &scores);
+            assert!(told.is_ok() || run.save().unwrap() == before);
+            told
+        };
+        tell(&mut run, 2).unwrap();
+        let error = tell(&mut run, 3).unwrap_err();
+        assert!(error.to_string().contains("2 cases a row, as before"), "{scheme}: {error}");
+        tell(&mut run, 2).unwrap();
+    }
+}
+
+#[test]
+fn test_a_violation_of_minus_nothing_is_nothing() {
+    // -0 sorts before 0 in a total order; of two feasible rows the lower objective must lead.
+    let settings = r#"{"population_size": 2, "n_elites": 1, "tournament_size": 64}"#;
+    let mut run = start(real(2), settings, 1, 1);
+    run.ask(None).unwrap();
+    let scores = Scores { objectives: &[9.0, 1.0], violations: &[-0.0, 0.0], ..Scores::default() };
+    run.tell(None, &scores).unwrap();
+    let batch = run.ask(None).unwrap();
+    assert!(batch.origins.parents.rows().all(|parents| parents[0] == 1));
+    let scores = Scores { objectives: &[5.0; 2], violations: &[-0.0; 2], ..Scores::default() };
+    run.tell(None, &scores).unwrap();
+    let ids = run.method().algorithm().population().ids;
+    assert!(ids.as_slice().contains(&1), "the elite");
+}
+
+#[test]
 fn test_feasible_rows_breed_before_infeasible_and_failed() {
     let mut run = start(real(2), r#"{"population_size": 6, "tournament_size": 64}"#, 1, 1);
     run.ask(None).unwrap();

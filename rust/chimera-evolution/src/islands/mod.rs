@@ -6,6 +6,7 @@
 //! that. So no method needs to know of islands. Invariants: streams are keyed by each island's own
 //! seed and the row's global identity; nothing depends on the number of threads.
 
+mod island;
 mod migration;
 mod rows;
 mod topology;
@@ -14,22 +15,23 @@ mod topology;
 mod tests;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Origins, Population, Scores};
-use crate::column::Column;
+use crate::algorithm::{
+    Algorithm, Batch, Build, Context, NO_PARENT, Origins, Population, Scores, check_sizes,
+};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::method::Method;
-use crate::run::Run;
 use crate::space::Space;
 use crate::threads::Threads;
 
-use rows::Rows;
+use island::Island;
 pub use topology::Topology;
 
 /// Most islands of one search.
 pub const ISLANDS_MAX: usize = 4096;
+/// Most rows that one island sends along one edge.
+pub const MIGRANTS_MAX: usize = 65_536;
 
 /// Which rows leave an island.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,24 +76,6 @@ const fn default_migrants() -> usize {
     2
 }
 
-/// One search and what migration knows of it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Island {
-    #[serde(serialize_with = "write_method", deserialize_with = "read_method")]
-    method: Method,
-    seed: u64,
-    /// Lineage as the method wrote it; other islands may use other operators.
-    origins: Origins,
-    /// Its best rows so far, best first; kept only for [`Policy::Best`].
-    elite: Rows,
-    /// Rows on their way here.
-    inbox: Rows,
-    /// Identities that came lately, and are not taken again.
-    received: Vec<u64>,
-    #[serde(skip)]
-    batch: Batch,
-}
-
 /// Several searches with migration.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Islands {
@@ -99,82 +83,11 @@ pub struct Islands {
     settings: Settings,
     members: Vec<Island>,
     n_migrated: u64,
-}
-
-fn write_method<S: Serializer>(
-    method: &Method,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    let bytes = method.to_bytes().map_err(serde::ser::Error::custom)?;
-    (method.name(), bytes).serialize(serializer)
-}
-
-fn read_method<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Method, D::Error> {
-    let (name, bytes): (String, Vec<u8>) = Deserialize::deserialize(deserializer)?;
-    // Before reading any further: nested islands could be as deep as the bytes are long.
-    if name == "islands" {
-        return Err(serde::de::Error::custom("islands inside islands"));
-    }
-    Method::from_bytes(&name, &bytes).map_err(serde::de::Error::custom)
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-}
-
-impl Island {
-    fn new(state: &str, idx: usize, space: &Space) -> Result<Self> {
-        let name = format!("states[{idx}]");
-        let bytes = unhex(state)
-            .ok_or_else(|| Error::setting(&*name, "a saved search in hexadecimal", "other text"))?;
-        let run = Run::load(&bytes, Threads::one())?;
-        if run.n_asked() > 0 {
-            return Err(Error::setting(name, "a search that has not begun", "one under way"));
-        }
-        let (method, seed) = run.into_method();
-        if matches!(method, Method::Islands(_)) {
-            return Err(Error::setting(name, "a search other than islands", "islands"));
-        }
-        if method.algorithm().space() != space {
-            return Err(Error::setting(name, "a search of the same space", "another space"));
-        }
-        Ok(Self {
-            method,
-            seed,
-            origins: Origins::default(),
-            elite: Rows::default(),
-            inbox: Rows::default(),
-            received: Vec::new(),
-            batch: Batch { genomes: space.columns(), ..Batch::default() },
-        })
-    }
-
-    /// Gives the batch its columns, which are not saved.
-    fn ready(&mut self) {
-        if self.batch.genomes.is_empty() {
-            self.batch.genomes = self.method.algorithm().space().columns();
-        }
-    }
-
-    fn n_rows(&self) -> usize {
-        self.method.algorithm().batch_size()
-    }
-
-    fn context(&self, outer: &Context, offset: usize, threads: &Threads) -> Context {
-        Context {
-            seed: self.seed,
-            generation: outer.generation,
-            first_id: outer.first_id.wrapping_add(offset as u64),
-            threads: threads.clone(),
-        }
-    }
+    /// First row and number of rows of every island in the joint batch.
+    #[serde(skip)]
+    spans: Vec<(usize, usize)>,
+    #[serde(skip)]
+    sources: Vec<usize>,
 }
 
 impl Build for Islands {
@@ -185,46 +98,70 @@ impl Build for Islands {
         if n == 0 || n > ISLANDS_MAX {
             return Err(Error::setting("n_islands", format!("1 to {ISLANDS_MAX}"), n));
         }
-        topology::check(settings.topology, &settings.edges, n)?;
+        check(&settings, n)?;
         let states = std::mem::take(&mut settings.states);
         let islands = states
             .iter()
             .enumerate()
             .map(|(idx, state)| Island::new(state, idx, &space))
             .collect::<Result<Vec<_>>>()?;
-        let kinds = |island: &Island| {
-            let algorithm = island.method.algorithm();
-            (algorithm.n_objectives(), algorithm.n_descriptors(), algorithm.needs_cases())
-        };
-        if let Some(first) = islands.first()
-            && islands.iter().any(|island| kinds(island) != kinds(first))
-        {
-            return Err(Error::setting(
-                "islands",
-                "searches that agree in the number of objectives, descriptors and cases",
-                "different ones",
-            ));
-        }
-        Ok(Self { space, settings, members: islands, n_migrated: 0 })
+        check_kinds(&islands)?;
+        Ok(Self::of(space, settings, islands))
     }
 }
 
+/// Checks the settings of `n` islands.
+fn check(settings: &Settings, n: usize) -> Result<()> {
+    topology::check(settings.topology, &settings.edges, n)?;
+    if settings.n_migrants > MIGRANTS_MAX {
+        let expected = format!("at most {MIGRANTS_MAX}");
+        return Err(Error::setting("n_migrants", expected, settings.n_migrants));
+    }
+    Ok(())
+}
+
+/// Refuses searches that expect different scores.
+fn check_kinds(islands: &[Island]) -> Result<()> {
+    let kinds = |island: &Island| {
+        let algorithm = island.method.algorithm();
+        (algorithm.n_objectives(), algorithm.n_descriptors(), algorithm.needs_cases())
+    };
+    if let Some(first) = islands.first()
+        && islands.iter().any(|island| kinds(island) != kinds(first))
+    {
+        return Err(Error::setting(
+            "islands",
+            "searches that agree in the number of objectives, descriptors and cases",
+            "different ones",
+        ));
+    }
+    Ok(())
+}
+
 impl Islands {
+    const fn of(space: Space, settings: Settings, members: Vec<Island>) -> Self {
+        Self { space, settings, members, n_migrated: 0, spans: Vec::new(), sources: Vec::new() }
+    }
+
     /// Threads of the islands' own calls: one each when the islands share them out.
     fn inner_threads(&self, outer: &Threads) -> Threads {
         if self.members.len() > 1 { Threads::one() } else { outer.clone() }
     }
 
-    /// First row and number of rows of every island in the joint batch. Telling may change them.
-    fn spans(&self) -> Vec<(usize, usize)> {
-        self.members
-            .iter()
-            .scan(0, |sum, island| {
-                let span = (*sum, island.n_rows());
-                *sum += span.1;
-                Some(span)
-            })
-            .collect()
+    /// Finds the islands' spans. Telling may change what would be found.
+    fn measure(&mut self) {
+        self.spans.clear();
+        let mut sum = 0;
+        for island in &self.members {
+            let n = island.n_rows();
+            self.spans.push((sum, n));
+            sum += n;
+        }
+    }
+
+    /// Whether all islands name their operators alike.
+    fn has_operators(&self) -> bool {
+        self.operators() != ["island"]
     }
 }
 
@@ -274,17 +211,14 @@ impl Algorithm for Islands {
         }
     }
 
-    fn ask(&mut self, _n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
-        let spans = self.spans();
+    fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
+        self.measure();
         let inner = self.inner_threads(&context.threads);
-        for_each(&mut self.members, &spans, &context.threads, |island, (offset, n)| {
+        let work = |island: &mut Island, (offset, n)| {
             let own = island.context(context, offset, &inner);
-            island.ready();
-            island.method.algorithm_mut().ask(n, &own, &mut island.batch)?;
-            island.origins.clone_from(&island.batch.origins);
-            Ok(())
-        })?;
-        let n = self.batch_size();
+            island.ask(n, &own)
+        };
+        for_each(&mut self.members, &self.spans, &context.threads, work)?;
         for (idx, column) in batch.genomes.iter_mut().enumerate() {
             let parts = self.members.iter().filter_map(|island| island.batch.genomes.get(idx));
             rows::concatenate(column, parts, n);
@@ -293,39 +227,68 @@ impl Algorithm for Islands {
         Ok(())
     }
 
-    fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
-        let spans = self.spans();
-        let inner = self.inner_threads(&context.threads);
-        let policy = self.settings.policy;
-        let n_elite = if policy == Policy::Best { self.settings.n_migrants } else { 0 };
-        let n_all = self.batch_size();
-        let keeps = self.settings.migration_every > 0;
-        for_each(&mut self.members, &spans, &context.threads, |island, (offset, n)| {
-            let own = island.context(context, offset, &inner);
-            island.ready();
-            for (to, from) in island.batch.genomes.iter_mut().zip(&batch.genomes) {
-                rows::slice(to, from, offset, n);
-            }
-            island.batch.origins.clone_from(&island.origins);
-            let mut told = Rows::cut(scores, offset, n, n_all, own.first_id);
-            migration::settle(island, &mut told);
-            if keeps && n_elite > 0 && told.n_objectives == 1 {
-                island.elite.keep_best(&told, &island.batch.genomes, n_elite);
-            }
-            island.method.algorithm_mut().tell(&island.batch, &told.scores(), &own)
-        })?;
-        let every = self.settings.migration_every;
-        if every > 0 && (context.generation + 1).is_multiple_of(every) && self.members.len() > 1 {
-            self.n_migrated +=
-                migration::send(&mut self.members, &self.settings, batch, scores, &spans, context);
+    fn check_tell(&self, n_rows: usize, scores: &Scores<'_>) -> Result<()> {
+        let mut first = 0;
+        for island in &self.members {
+            let n = island.n_rows();
+            let own = rows::cut(scores, first, n, n_rows);
+            island.method.algorithm().check_tell(n, &own)?;
+            first += n;
         }
         Ok(())
+    }
+
+    fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
+        let n_all = batch.n_rows();
+        // All islands or none: nothing can be taken back from those told already.
+        self.check_tell(n_all, scores)?;
+        self.measure();
+        let inner = self.inner_threads(&context.threads);
+        let Settings { policy, n_migrants, migration_every, .. } = self.settings;
+        let keeps = policy == Policy::Best && migration_every > 0;
+        let n_elite = if keeps { n_migrants } else { 0 };
+        // Cases of methods that do not look at them would only travel along.
+        let cases = if self.needs_cases() { scores.cases } else { &[] };
+        let scores = &Scores { cases, ..*scores };
+        let work = |island: &mut Island, (offset, n)| {
+            let own = island.context(context, offset, &inner);
+            let told = rows::cut(scores, offset, n, n_all);
+            island.tell((&batch.genomes, &told), (offset, n), n_elite, &own)
+        };
+        for_each(&mut self.members, &self.spans, &context.threads, work)?;
+        let is_due =
+            migration_every > 0 && (context.generation + 1).is_multiple_of(migration_every);
+        if is_due && self.members.len() > 1 {
+            let Self { members, settings, spans, sources, .. } = self;
+            let told = (batch, scores);
+            let n_sent = migration::send(members, settings, told, spans, context, sources);
+            self.n_migrated += n_sent;
+        }
+        Ok(())
+    }
+
+    fn check_state(&self) -> Result<()> {
+        let n = self.members.len();
+        if n == 0 || n > ISLANDS_MAX {
+            return Err(Error::setting("n_islands", format!("1 to {ISLANDS_MAX}"), n));
+        }
+        check(&self.settings, n)?;
+        check_kinds(&self.members)?;
+        if self.n_migrated > 1 << 53 {
+            return Err(Error::batch("migrants", "a count of rows", self.n_migrated));
+        }
+        self.members.iter().try_for_each(|island| island.check(&self.space))?;
+        let sizes = || self.members.iter().map(Island::n_rows);
+        if sizes().try_fold(0_usize, usize::checked_add).is_none() {
+            return Err(Error::setting("batch_size", "rows that fit memory", "more"));
+        }
+        check_sizes(self)
     }
 
     fn population(&self) -> Population {
         let parts: Vec<_> =
             self.members.iter().map(|island| island.method.algorithm().population()).collect();
-        rows::join(&self.space, &parts)
+        rows::join(&self.space, &parts, self.has_operators())
     }
 
     fn stop_reason(&self) -> Option<&'static str> {
@@ -343,15 +306,15 @@ impl Algorithm for Islands {
 impl Islands {
     /// Joins the islands' lineages; identities are global already.
     fn write_origins(&self, origins: &mut Origins, n: usize) {
-        let parents = || self.members.iter().map(|island| &island.origins.parents);
+        let parents = || self.members.iter().map(|island| &island.batch.origins.parents);
         let width = parents().map(Matrix::n_columns).max().unwrap_or(0);
-        let has_operators = self.operators() != ["island"]
-            && self.members.iter().all(|island| island.origins.operators.n_rows() > 0);
+        let has_operators = self.has_operators()
+            && self.members.iter().all(|island| island.batch.origins.operators.n_rows() > 0);
         let out = origins.parents.reset(if width == 0 { 0 } else { n }, width);
         out.fill(NO_PARENT);
         let mut chunks = out.chunks_exact_mut(width.max(1));
         for island in &self.members {
-            let own = &island.origins.parents;
+            let own = &island.batch.origins.parents;
             for row in 0..island.n_rows() {
                 let Some(chunk) = chunks.next() else { break };
                 for (to, from) in chunk.iter_mut().zip(own.row(row)) {
@@ -360,20 +323,9 @@ impl Islands {
             }
         }
         let out = origins.operators.reset(if has_operators { n } else { 0 }, 1);
-        let all = self.members.iter().flat_map(|island| island.origins.operators.as_slice());
+        let all = self.members.iter().flat_map(|island| island.batch.origins.operators.as_slice());
         for (to, from) in out.iter_mut().zip(all) {
             *to = *from;
         }
-    }
-}
-
-/// Whether two columns hold equal values in these rows.
-fn is_equal_row(a: &Column, a_row: usize, b: &Column, b_row: usize) -> bool {
-    match (a, b) {
-        (Column::F64(a), Column::F64(b)) => a.row(a_row) == b.row(b_row),
-        (Column::F32(a), Column::F32(b)) => a.row(a_row) == b.row(b_row),
-        (Column::I64(a), Column::I64(b)) => a.row(a_row) == b.row(b_row),
-        (Column::Bool(a), Column::Bool(b)) => a.row(a_row) == b.row(b_row),
-        _ => false,
     }
 }

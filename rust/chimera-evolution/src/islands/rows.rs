@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Population, Scores};
+use crate::algorithm::{NO_PARENT, Population, Scores};
 use crate::column::Column;
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::space::Space;
 
@@ -18,7 +19,7 @@ pub struct Rows {
     pub n_objectives: usize,
     /// `(n, n_objectives)`.
     pub objectives: Vec<f64>,
-    /// `(n,)`, or empty.
+    /// `(n,)`, or empty where none is violated.
     pub violations: Vec<f64>,
     /// `(n, k)`, or empty.
     pub descriptors: Vec<f64>,
@@ -38,26 +39,23 @@ pub fn compare(a: &Key, b: &Key) -> Ordering {
     a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2))
 }
 
-fn part<T: Copy>(values: &[T], first: usize, n: usize, n_all: usize) -> Vec<T> {
+fn part<T>(values: &[T], first: usize, n: usize, n_all: usize) -> &[T] {
     let width = values.len() / n_all.max(1);
-    values.get(first * width..(first + n) * width).unwrap_or_default().to_vec()
+    values.get(first * width..(first + n) * width).unwrap_or_default()
+}
+
+/// The scores of rows `first..first + n` of a batch of `n_all`.
+pub fn cut<'a>(scores: &Scores<'a>, first: usize, n: usize, n_all: usize) -> Scores<'a> {
+    Scores {
+        objectives: part(scores.objectives, first, n, n_all),
+        violations: part(scores.violations, first, n, n_all),
+        descriptors: part(scores.descriptors, first, n, n_all),
+        cases: part(scores.cases, first, n, n_all),
+        failed: part(scores.failed, first, n, n_all),
+    }
 }
 
 impl Rows {
-    /// The scores of rows `first..first + n` of a batch of `n_all`.
-    pub fn cut(scores: &Scores<'_>, first: usize, n: usize, n_all: usize, first_id: u64) -> Self {
-        Self {
-            genomes: Vec::new(),
-            n_objectives: (scores.objectives.len() / n_all.max(1)).max(1),
-            objectives: part(scores.objectives, first, n, n_all),
-            violations: part(scores.violations, first, n, n_all),
-            descriptors: part(scores.descriptors, first, n, n_all),
-            cases: part(scores.cases, first, n, n_all),
-            failed: part(scores.failed, first, n, n_all),
-            ids: (0..n as u64).map(|row| first_id.wrapping_add(row)).collect(),
-        }
-    }
-
     /// Number of rows.
     pub const fn len(&self) -> usize {
         self.ids.len()
@@ -66,6 +64,38 @@ impl Rows {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// Takes all rows away and keeps the memory.
+    pub fn clear(&mut self) {
+        for column in &mut self.genomes {
+            match column {
+                Column::F64(matrix) => matrix.clear(),
+                Column::F32(matrix) => matrix.clear(),
+                Column::I64(matrix) => matrix.clear(),
+                Column::Bool(matrix) => matrix.clear(),
+            }
+        }
+        self.objectives.clear();
+        self.violations.clear();
+        self.descriptors.clear();
+        self.cases.clear();
+        self.failed.clear();
+        self.ids.clear();
+    }
+
+    /// Becomes the told rows of a batch, which keeps their genomes. `n_objectives` and the scores are
+    /// those of `n` rows.
+    pub fn fill(&mut self, scores: &Scores<'_>, n: usize, n_objectives: usize, first_id: u64) {
+        self.clear();
+        self.genomes.clear();
+        self.n_objectives = n_objectives.max(1);
+        self.objectives.extend_from_slice(scores.objectives);
+        self.violations.extend_from_slice(scores.violations);
+        self.descriptors.extend_from_slice(scores.descriptors);
+        self.cases.extend_from_slice(scores.cases);
+        self.failed.extend_from_slice(scores.failed);
+        self.ids.extend((0..n as u64).map(|row| first_id.wrapping_add(row)));
     }
 
     /// As an algorithm takes them.
@@ -77,6 +107,11 @@ impl Rows {
             cases: &self.cases,
             failed: &self.failed,
         }
+    }
+
+    /// One row, as an algorithm takes it.
+    pub fn scores_of(&self, row: usize) -> Scores<'_> {
+        cut(&self.scores(), row, 1, self.len())
     }
 
     /// Objectives of a row.
@@ -106,89 +141,108 @@ impl Rows {
         }
     }
 
-    /// Appends a row of `from`, whose genomes stand in `genomes`.
-    pub fn push(&mut self, from: &Self, genomes: &[Column], row: usize) {
-        fn add<T: Copy>(to: &mut Vec<T>, values: &[T], n: usize, row: usize) {
-            let width = values.len() / n.max(1);
-            to.extend_from_slice(values.get(row * width..(row + 1) * width).unwrap_or_default());
-        }
-        let n = from.len();
+    /// Appends a row of `from` that did not fail, whose genomes stand in `genomes` at `place`. Its
+    /// violation is written also where `from` has none: one tell may name violations and the next not.
+    pub fn push(&mut self, from: &Self, row: usize, genomes: &[Column], place: usize) {
+        let scores = from.scores_of(row);
         self.n_objectives = from.n_objectives;
-        add(&mut self.objectives, &from.objectives, n, row);
-        add(&mut self.violations, &from.violations, n, row);
-        add(&mut self.descriptors, &from.descriptors, n, row);
-        add(&mut self.cases, &from.cases, n, row);
-        add(&mut self.ids, &from.ids, n, row);
+        self.objectives.extend_from_slice(scores.objectives);
+        self.violations.push(scores.violation(0));
+        self.descriptors.extend_from_slice(scores.descriptors);
+        self.cases.extend_from_slice(scores.cases);
+        self.ids.push(from.ids.get(row).copied().unwrap_or_default());
         if self.genomes.is_empty() {
-            self.genomes = genomes.iter().map(|column| Column::empty(column.dtype())).collect();
+            self.genomes.extend(genomes.iter().map(|column| Column::empty(column.dtype())));
         }
         for (to, from) in self.genomes.iter_mut().zip(genomes) {
-            append(to, from, row);
+            append(to, from, place);
         }
     }
 
     /// Puts row `from_row` of `from` in place of row `row`, scores only.
     pub fn replace(&mut self, row: usize, from: &Self, from_row: usize) {
-        fn set<T: Copy>(to: &mut [T], row: usize, n: usize, from: &[T], from_row: usize, m: usize) {
+        fn set<T: Copy>(to: &mut [T], row: usize, n: usize, from: &[T]) {
             let width = to.len() / n.max(1);
-            let source = from.get(from_row * width..(from_row + 1) * width);
-            if width * m == from.len()
-                && let (Some(to), Some(from)) = (to.get_mut(row * width..(row + 1) * width), source)
+            if let Some(to) = to.get_mut(row * width..(row + 1) * width)
+                && to.len() == from.len()
             {
                 to.copy_from_slice(from);
             }
         }
-        let (n, m) = (self.len(), from.len());
-        set(&mut self.objectives, row, n, &from.objectives, from_row, m);
-        if from.violations.is_empty() {
-            if let Some(violation) = self.violations.get_mut(row) {
-                *violation = 0.0;
-            }
-        } else {
+        let n = self.len();
+        let scores = from.scores_of(from_row);
+        set(&mut self.objectives, row, n, scores.objectives);
+        set(&mut self.descriptors, row, n, scores.descriptors);
+        set(&mut self.cases, row, n, scores.cases);
+        let violation = scores.violation(0);
+        if violation > 0.0 {
             self.violations.resize(n, 0.0);
-            set(&mut self.violations, row, n, &from.violations, from_row, m);
         }
-        set(&mut self.descriptors, row, n, &from.descriptors, from_row, m);
-        set(&mut self.cases, row, n, &from.cases, from_row, m);
-        set(&mut self.ids, row, n, &from.ids, from_row, m);
+        if let Some(own) = self.violations.get_mut(row) {
+            *own = violation;
+        }
+        if let (Some(id), Some(other)) = (self.ids.get_mut(row), from.ids.get(from_row)) {
+            *id = *other;
+        }
         if let Some(failed) = self.failed.get_mut(row) {
             *failed = false;
         }
     }
 
-    /// Keeps the best `n_max` rows of these and of `told`, best first, no identity twice.
-    pub fn keep_best(&mut self, told: &Self, genomes: &[Column], n_max: usize) {
-        let worst = (self.len() >= n_max).then(|| self.key(self.len().saturating_sub(1)));
-        let mut better: Vec<usize> = (0..told.len())
-            .filter(|row| {
-                let key = told.key(*row);
-                !key.0 && worst.is_none_or(|worst| compare(&key, &worst) == Ordering::Less)
-            })
-            .collect();
-        if better.is_empty() {
-            return;
-        }
-        better.sort_by(|a, b| compare(&told.key(*a), &told.key(*b)).then(a.cmp(b)));
-        better.truncate(n_max);
-        let mut merged = Self::default();
-        let (mut old, mut new) = (0, better.into_iter().peekable());
-        while merged.len() < n_max {
-            let is_new = match (old < self.len(), new.peek()) {
+    /// Becomes the best `n_max` rows of `old` and of `told`, best first. Rows of `told` are named in
+    /// `better`, best first; their genomes stand in `genomes`.
+    pub fn merge(
+        &mut self,
+        old: &Self,
+        (told, better): (&Self, &[usize]),
+        genomes: &[Column],
+        n_max: usize,
+    ) {
+        self.clear();
+        let (mut at, mut new) = (0, better.iter().peekable());
+        while self.len() < n_max {
+            let is_new = match (at < old.len(), new.peek()) {
                 (false, None) => break,
                 (false, Some(_)) => true,
                 (true, None) => false,
-                (true, Some(row)) => compare(&told.key(*row), &self.key(old)) == Ordering::Less,
+                (true, Some(row)) => compare(&told.key(**row), &old.key(at)) == Ordering::Less,
             };
             if is_new {
                 if let Some(row) = new.next() {
-                    merged.push(told, genomes, row);
+                    self.push(told, *row, genomes, *row);
                 }
             } else {
-                merged.push(self, &self.genomes, old);
-                old += 1;
+                self.push(old, at, &old.genomes, at);
+                at += 1;
             }
         }
-        *self = merged;
+    }
+
+    /// Whether loaded rows are of the space and their columns agree.
+    pub fn check(&self, space: &Space, n_objectives: usize) -> Result<()> {
+        let n = self.len();
+        if n == 0 && self.genomes.is_empty() && self.objectives.is_empty() {
+            return Ok(());
+        }
+        space.check_columns(&self.genomes)?;
+        if n > 0 {
+            space.check(&self.genomes, n)?;
+        }
+        let is_even = |len: usize| if n == 0 { len == 0 } else { len.is_multiple_of(n) };
+        let numbers = [&self.objectives, &self.violations, &self.descriptors, &self.cases];
+        let shapes = [
+            self.n_objectives == n_objectives,
+            self.objectives.len() == n * n_objectives,
+            self.violations.len() == n,
+            self.failed.is_empty(),
+            is_even(self.descriptors.len()) && is_even(self.cases.len()),
+            numbers.into_iter().flatten().all(|value| value.is_finite()),
+            self.violations.iter().all(|violation| *violation >= 0.0),
+        ];
+        if shapes.contains(&false) {
+            return Err(Error::batch("migrants", format!("columns of {n} rows"), "others"));
+        }
+        Ok(())
     }
 }
 
@@ -206,12 +260,7 @@ macro_rules! pairwise {
 
 fn append(to: &mut Column, from: &Column, row: usize) {
     fn copy<T: Copy + Default>(to: &mut Matrix<T>, from: &Matrix<T>, row: usize) {
-        let n = to.n_rows();
-        let width = from.n_columns();
-        let out = to.reset(n + 1, width);
-        if let Some(place) = out.get_mut(n * width..) {
-            place.copy_from_slice(from.row(row));
-        }
+        to.extend_rows(from.n_columns(), std::iter::once(from.row(row)));
     }
     pairwise!(to, from, (to, from) => copy(to, from, row));
 }
@@ -258,14 +307,33 @@ pub fn concatenate<'a>(to: &mut Column, parts: impl Iterator<Item = &'a Column> 
     }
 }
 
-/// The islands' populations one below the other; what some of them lack is left out.
-pub fn join(space: &Space, parts: &[Population]) -> Population {
-    fn stack<T: Copy + Default>(parts: &[&Matrix<T>], n: usize) -> Matrix<T> {
-        let width = parts.iter().map(|part| part.n_columns()).max().unwrap_or(0);
-        if parts.iter().any(|part| part.n_rows() > 0 && part.n_columns() != width) {
-            return Matrix::default();
+/// The islands' populations one below the other. What some of them lack is left out, and so are
+/// operators of different names.
+pub fn join(space: &Space, parts: &[Population], has_operators: bool) -> Population {
+    fn stack<T: Copy + Default>(
+        parts: &[Population],
+        choose: fn(&Population) -> &Matrix<T>,
+        filler: Option<T>,
+    ) -> Matrix<T> {
+        let rows = |part: &Population| part.genomes.first().map_or(0, Column::n_rows);
+        let n = parts.iter().map(rows).sum();
+        let width = parts.iter().map(|part| choose(part).n_columns()).max().unwrap_or(0);
+        let mut values = Vec::with_capacity(n * width);
+        for part in parts.iter().filter(|part| rows(part) > 0) {
+            let matrix = choose(part);
+            let is_whole = matrix.n_rows() == rows(part) && matrix.n_columns() == width;
+            match filler {
+                _ if is_whole => values.extend_from_slice(matrix.as_slice()),
+                Some(filler) if matrix.n_rows() == rows(part) => {
+                    for row in matrix.rows() {
+                        let end = values.len() + width;
+                        values.extend_from_slice(row);
+                        values.resize(end, filler);
+                    }
+                }
+                _ => return Matrix::default(),
+            }
         }
-        let values: Vec<T> = parts.iter().flat_map(|part| part.as_slice()).copied().collect();
         Matrix::from_vec(values, n, width).unwrap_or_default()
     }
     let rows = |part: &Population| part.genomes.first().map_or(0, Column::n_rows);
@@ -274,14 +342,29 @@ pub fn join(space: &Space, parts: &[Population]) -> Population {
     for (idx, column) in genomes.iter_mut().enumerate() {
         concatenate(column, parts.iter().filter_map(|part| part.genomes.get(idx)), n);
     }
-    let of = |choose: fn(&Population) -> &Matrix<f64>| {
-        stack(&parts.iter().map(choose).collect::<Vec<_>>(), n)
-    };
     Population {
         genomes,
-        objectives: of(|part| &part.objectives),
-        violations: of(|part| &part.violations),
-        descriptors: of(|part| &part.descriptors),
-        ids: stack(&parts.iter().map(|part| &part.ids).collect::<Vec<_>>(), n),
+        objectives: stack(parts, |part| &part.objectives, None),
+        violations: stack(parts, |part| &part.violations, None),
+        descriptors: stack(parts, |part| &part.descriptors, None),
+        ids: stack(parts, |part| &part.ids, None),
+        parents: stack(parts, |part| &part.parents, Some(NO_PARENT)),
+        operators: if has_operators {
+            stack(parts, |part| &part.operators, None)
+        } else {
+            Matrix::default()
+        },
+        generations: stack(parts, |part| &part.generations, None),
+    }
+}
+
+/// Whether two columns hold equal values in these rows.
+pub fn is_equal_row(a: &Column, a_row: usize, b: &Column, b_row: usize) -> bool {
+    match (a, b) {
+        (Column::F64(a), Column::F64(b)) => a.row(a_row) == b.row(b_row),
+        (Column::F32(a), Column::F32(b)) => a.row(a_row) == b.row(b_row),
+        (Column::I64(a), Column::I64(b)) => a.row(a_row) == b.row(b_row),
+        (Column::Bool(a), Column::Bool(b)) => a.row(a_row) == b.row(b_row),
+        _ => false,
     }
 }

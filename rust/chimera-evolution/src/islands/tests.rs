@@ -1,9 +1,9 @@
 use chimera_rng::Stream;
 
-use super::rows::Rows;
+use super::island::Island;
 use super::topology::{Topology, sources};
-use super::{Island, Islands, Settings};
-use crate::algorithm::{Batch, Origins, Scores};
+use super::{Islands, Settings};
+use crate::algorithm::Scores;
 use crate::error::Error;
 use crate::method::Method;
 use crate::run::Run;
@@ -51,7 +51,9 @@ fn step(run: &mut Run) -> Vec<f64> {
 }
 
 fn from(topology: Topology, edges: &[(usize, usize)], n: usize, to: usize) -> Vec<usize> {
-    sources(topology, edges, n, to, &mut Stream::new(1, 2, 3))
+    let mut out = vec![7];
+    sources(topology, edges, n, to, &mut Stream::new(1, 2, 3), &mut out);
+    out
 }
 
 #[test]
@@ -274,22 +276,130 @@ fn islands_inside_islands_are_refused() {
     let (mut method, _) = inner.into_method();
     assert!(Method::from_bytes("islands", &method.to_bytes().unwrap()).is_ok());
     for _ in 0..3 {
-        let outer = Islands {
-            space: space(),
-            settings: Settings::default(),
-            members: vec![Island {
-                method,
-                seed: 0,
-                origins: Origins::default(),
-                elite: Rows::default(),
-                inbox: Rows::default(),
-                received: Vec::new(),
-                batch: Batch::default(),
-            }],
-            n_migrated: 0,
-        };
+        let outer = Islands::of(space(), Settings::default(), vec![Island::of(method, 0)]);
         method = Method::Islands(Box::new(outer));
         let error = Method::from_bytes("islands", &method.to_bytes().unwrap()).unwrap_err();
         assert!(matches!(error, Error::State { .. }));
     }
+}
+
+fn tell(run: &mut Run, objectives: &[f64], violations: &[f64]) {
+    run.ask(None).unwrap();
+    run.tell(None, &Scores { objectives, violations, ..Scores::default() }).unwrap();
+}
+
+#[test]
+fn violations_stay_with_their_rows_when_some_tells_name_none() {
+    let ga = r#"{"population_size": 4, "n_elites": 0}"#;
+    let extra = r#", "migration_every": 2, "n_migrants": 3"#;
+    let mut run = start_methods(&[("ga", ga), ("ga", ga)], extra);
+    // Feasible rows without a word, then infeasible ones of better objectives.
+    tell(&mut run, &[5.0; 8], &[]);
+    tell(&mut run, &[1.0; 8], &[2.0; 8]);
+    let Method::Islands(islands) = run.method() else { panic!("islands") };
+    for island in &islands.members {
+        assert_eq!(island.inbox.len(), 3);
+        assert_eq!(island.inbox.objectives, [5.0; 3]);
+        assert_eq!(island.inbox.violations, [0.0; 3], "feasible rows lead");
+    }
+    // The other way round: what travels is infeasible, and no later tell makes it feasible.
+    let mut run = start_methods(&[("ga", ga), ("ga", ga)], extra);
+    tell(&mut run, &[1.0; 8], &[2.0; 8]);
+    tell(&mut run, &[7.0, 1.0, 1.0, 1.0, 7.0, 1.0, 1.0, 1.0], &[1.0; 8]);
+    tell(&mut run, &[9.0; 8], &[]);
+    let population = run.method().algorithm().population();
+    assert_eq!(population.violations.as_slice(), [0.0; 8], "no infeasible migrant was let in");
+    assert_eq!(population.objectives.as_slice(), [9.0; 8]);
+}
+
+#[test]
+fn infeasible_migrants_come_as_infeasible() {
+    let ga = r#"{"population_size": 4, "n_elites": 0}"#;
+    let extra = r#", "migration_every": 1, "n_migrants": 2"#;
+    let mut run = start_methods(&[("ga", ga), ("ga", ga)], extra);
+    tell(&mut run, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &[0.5; 8]);
+    // Worse rows all over: the best of before stand in for two of them in the other island.
+    tell(&mut run, &[1.0; 8], &[3.0; 8]);
+    let population = run.method().algorithm().population();
+    let violations = population.violations.as_slice();
+    assert_eq!(violations.iter().filter(|violation| **violation == 0.5).count(), 4);
+    assert_eq!(violations.iter().filter(|violation| **violation == 3.0).count(), 4);
+}
+
+#[test]
+fn all_islands_are_told_or_none() {
+    let ga = r#"{"population_size": 4, "scheme": "steady_state", "selection": "lexicase"}"#;
+    for threads in [1, 2, 4] {
+        let mut run = start_methods(&[("ga", ga); 3], "");
+        run = Run::load(&run.save().unwrap(), Threads::new(threads).unwrap()).unwrap();
+        let tell = |run: &mut Run, n_cases: usize| {
+            run.ask(None).unwrap();
+            let before = run.save().unwrap();
+            let cases = vec![1.0; 12 * n_cases];
+            let scores = Scores { objectives: &[1.0; 12], cases: &cases, ..Scores::default() };
+            let told = run.tell(None, &scores);
+            assert!(told.is_ok() || run.save().unwrap() == before, "{threads}");
+            told.is_ok()
+        };
+        assert!(tell(&mut run, 2));
+        assert!(!tell(&mut run, 4));
+        assert!(tell(&mut run, 2));
+    }
+}
+
+#[test]
+fn migrants_that_a_method_would_refuse_stay_outside() {
+    let of = |upper: f64| {
+        format!(
+            r#"{{"batch_size": 4, "n_initial": 4, "iso_sigma": 0.1, "line_sigma": 0.1,
+                "outside": "error", "layout": {{"kind": "grid", "shape": [4], "lower": [0.0],
+                "upper": [{upper:.1}]}}}}"#
+        )
+    };
+    let (narrow, wide) = (of(1.0), of(9.0));
+    let methods = [("map_elites", narrow.as_str()), ("map_elites", wide.as_str())];
+    let mut run = start_methods(&methods, r#", "migration_every": 1, "topology": "full""#);
+    for generation in 0..6 {
+        run.ask(None).unwrap();
+        let objectives: Vec<f64> =
+            (0..8).map(|row| f64::from(8 * (9 - generation) - row)).collect();
+        let descriptors = [0.1, 0.2, 0.3, 0.4, 5.1, 5.2, 5.3, 5.4];
+        let scores =
+            Scores { objectives: &objectives, descriptors: &descriptors, ..Scores::default() };
+        run.tell(None, &scores).unwrap();
+    }
+}
+
+#[test]
+fn migrants_are_limited() {
+    let refused = format!("{{\"states\": [\"{}\"], \"n_migrants\": 65537}}", member(space(), 4, 1));
+    let error = Run::new("islands", space(), &refused, 7, Threads::one()).unwrap_err();
+    assert!(error.to_string().contains("at most 65536"), "{error}");
+    // As many as are allowed: no island keeps more rows than a batch of its own has.
+    let mut run = start(&[4, 4], ", \"n_migrants\": 65536, \"migration_every\": 1", 1);
+    for _ in 0..5 {
+        step(&mut run);
+    }
+    let Method::Islands(islands) = run.method() else { panic!("islands") };
+    assert!(islands.members.iter().all(|island| island.elite.len() == 4));
+    assert!(islands.members.iter().all(|island| island.inbox.len() == 4));
+}
+
+#[test]
+fn migrants_keep_their_identity() {
+    let ga = r#"{"population_size": 4, "n_elites": 1}"#;
+    let mut run = start_methods(&[("ga", ga), ("ga", ga)], r#", "migration_every": 1"#);
+    let mut rows: Vec<Vec<u64>> = Vec::new();
+    for _ in 0..12 {
+        let genes = run.ask(None).unwrap().genomes[0].as_f64().unwrap().clone();
+        rows.extend(genes.rows().map(|row| row.iter().map(|gene| gene.to_bits()).collect()));
+        step(&mut run);
+        let population = run.method().algorithm().population();
+        let held = population.genomes[0].as_f64().unwrap();
+        for (row, id) in held.rows().zip(population.ids.as_slice()) {
+            let bits: Vec<u64> = row.iter().map(|gene| gene.to_bits()).collect();
+            assert_eq!(bits, rows[usize::try_from(*id).unwrap()]);
+        }
+    }
+    assert!(run.method().algorithm().figures().iter().any(|(_, value)| *value > 20.0));
 }

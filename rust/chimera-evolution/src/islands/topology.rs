@@ -43,51 +43,50 @@ pub fn check(topology: Topology, edges: &[(usize, usize)], n: usize) -> Result<(
     }
 }
 
-/// The islands that send to island `to`, in a fixed order.
+/// Writes the islands that send to island `to`, in a fixed order.
 pub fn sources(
     topology: Topology,
     edges: &[(usize, usize)],
     n: usize,
     to: usize,
     rng: &mut Stream,
-) -> Vec<usize> {
+    out: &mut Vec<usize>,
+) {
+    out.clear();
     if n < 2 {
-        return Vec::new();
+        return;
     }
     match topology {
-        Topology::Ring => vec![(to + n - 1) % n],
-        Topology::Full => (0..n).filter(|from| *from != to).collect(),
-        Topology::Star if to == 0 => (1..n).collect(),
-        Topology::Star => vec![0],
+        Topology::Ring => out.push((to + n - 1) % n),
+        Topology::Full => out.extend((0..n).filter(|from| *from != to)),
+        Topology::Star if to == 0 => out.extend(1..n),
+        Topology::Star => out.push(0),
         Topology::Random => {
             let from = rng.below(n - 1);
-            vec![if from < to { from } else { from + 1 }]
+            out.push(if from < to { from } else { from + 1 });
         }
-        Topology::Torus => neighbours(n, to),
+        Topology::Torus => neighbours(n, to, out),
         Topology::Custom => {
-            let mut from: Vec<_> =
-                edges.iter().filter(|(_, target)| *target == to).map(|(from, _)| *from).collect();
-            from.sort_unstable();
-            from.dedup();
-            from
+            out.extend(edges.iter().filter(|(_, target)| *target == to).map(|(from, _)| *from));
+            out.sort_unstable();
+            out.dedup();
         }
     }
 }
 
-fn neighbours(n: usize, to: usize) -> Vec<usize> {
+fn neighbours(n: usize, to: usize, out: &mut Vec<usize>) {
     let n_rows =
         (1..=n).take_while(|rows| rows * rows <= n).filter(|rows| n.is_multiple_of(*rows)).last();
     let n_rows = n_rows.unwrap_or(1);
     let n_columns = n / n_rows;
     let (row, column) = (to / n_columns, to % n_columns);
-    let mut out = vec![
+    out.extend([
         row * n_columns + (column + 1) % n_columns,
         row * n_columns + (column + n_columns - 1) % n_columns,
         (row + 1) % n_rows * n_columns + column,
         (row + n_rows - 1) % n_rows * n_columns + column,
-    ];
+    ]);
     out.sort_unstable();
     out.dedup();
     out.retain(|from| *from != to);
-    out
 }

@@ -1,12 +1,18 @@
 //! How the multi-objective searches make children: uniform rows first, then crossover and mutation.
+//!
+//! Every kind of gene is bred by the operators of the genetic algorithm, block by block.
 
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::members::Members;
+use super::state::damaged;
 use crate::algorithm::{Batch, Context, NO_PARENT};
 use crate::column::Column;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::genetic::{Breeding, Settings};
+use crate::matrix::Matrix;
+use crate::numeric::Real;
 use crate::operators::{Bounds, Key, Parents, SbxPolynomial};
 use crate::random::fill_space;
 use crate::space::{Block, Kind, Space};
@@ -14,99 +20,55 @@ use crate::space::{Block, Kind, Space};
 /// Keeps the streams of selection apart from those of variation.
 const SELECTION: u64 = 0x5e1e_c710_0b5e_55ed;
 
-/// What the caller may set of variation; the rest takes the field's usual values.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options {
-    pub crossover_probability: Option<f64>,
-    pub crossover_eta: Option<f64>,
-    pub mutation_probability: Option<f64>,
-    pub mutation_eta: Option<f64>,
-}
-
-/// The only block, when it holds bounded floats.
-pub(super) fn real_block<'a>(space: &'a Space, method: &str) -> Result<&'a Block> {
-    let [block] = space.blocks() else {
-        return Err(Error::setting(
-            "space",
-            format!("one block of floats, which {method} searches"),
-            format!("{} blocks", space.blocks().len()),
-        ));
-    };
-    if !matches!(block.kind, Kind::F64 | Kind::F32) {
-        return Err(Error::setting(
-            "space",
-            format!("floats, which {method} searches"),
-            block.kind.name(),
-        ));
-    }
-    if !block.is_bounded() {
-        return Err(Error::setting(
-            format!("bounds of {}", block.name),
-            "finite bounds",
-            "an infinite one",
-        ));
-    }
-    Ok(block)
+/// Whether all genes are floats.
+pub(super) fn is_real(space: &Space) -> bool {
+    space.blocks().iter().all(|block| matches!(block.kind, Kind::F64 | Kind::F32))
 }
 
 /// Makes children, and keeps the memory for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Breeder {
-    kernel: SbxPolynomial,
+    /// Only the operators of it count.
+    settings: Settings,
     #[serde(skip)]
-    bounds: Bounds<f64>,
+    wide: Vec<Bounds<f64>>,
     #[serde(skip)]
-    bounds_f32: Bounds<f32>,
+    narrow: Vec<Bounds<f32>>,
+    /// Rows on their way: two children a pair, of which one is kept, or children not mutated yet.
     #[serde(skip)]
-    both: Vec<f64>,
-    #[serde(skip)]
-    both_f32: Vec<f32>,
+    spare: Vec<Column>,
     #[serde(skip)]
     pub pairs: Vec<[u32; 2]>,
+    /// Neighbouring rows, as pairs that are mutated and not crossed.
+    #[serde(skip)]
+    own: Vec<[u32; 2]>,
 }
 
 impl Breeder {
-    pub fn new(n_genes: usize, options: &Options, usual: SbxPolynomial) -> Result<Self> {
-        let probability = |name: &str, value: Option<f64>, usual: f64| {
-            let value = value.unwrap_or(usual);
-            if (0.0..=1.0).contains(&value) {
-                Ok(value)
-            } else {
-                Err(Error::setting(name, "a probability in [0, 1]", value))
-            }
-        };
-        let eta = |name: &str, value: Option<f64>, usual: f64| {
-            let value = value.unwrap_or(usual);
-            if value >= 0.0 && value.is_finite() {
-                Ok(value)
-            } else {
-                Err(Error::setting(name, "a number of at least 0", value))
-            }
-        };
-        let usual = SbxPolynomial { mutation_probability: 1.0 / n_genes.max(1) as f64, ..usual };
-        let kernel = SbxPolynomial {
-            crossover_probability: probability(
-                "crossover_probability",
-                options.crossover_probability,
-                usual.crossover_probability,
-            )?,
-            crossover_eta: eta("crossover_eta", options.crossover_eta, usual.crossover_eta)?,
-            mutation_probability: probability(
-                "mutation_probability",
-                options.mutation_probability,
-                usual.mutation_probability,
-            )?,
-            mutation_eta: eta("mutation_eta", options.mutation_eta, usual.mutation_eta)?,
-            ..usual
-        };
+    pub fn new(space: &Space, settings: Settings) -> Result<Self> {
+        settings.check(space)?;
         Ok(Self {
-            kernel,
-            bounds: Bounds::default(),
-            bounds_f32: Bounds::default(),
-            both: Vec::new(),
-            both_f32: Vec::new(),
+            settings,
+            wide: Vec::new(),
+            narrow: Vec::new(),
+            spare: Vec::new(),
             pairs: Vec::new(),
+            own: Vec::new(),
         })
+    }
+
+    /// Names of the variation operators, as `operators` of a row indexes them.
+    pub fn names(space: &Space) -> &'static [&'static str] {
+        if is_real(space) {
+            &["uniform", "sbx_polynomial"]
+        } else {
+            &["uniform", "crossover_mutation"]
+        }
+    }
+
+    /// Check what was loaded.
+    pub fn check_state(&self, space: &Space) -> Result<()> {
+        self.settings.check(space).map_err(|error| damaged(&error))
     }
 
     /// The stream of whatever a search draws besides variation, by purpose.
@@ -114,10 +76,10 @@ impl Breeder {
         Stream::new(context.seed ^ SELECTION, context.generation, purpose)
     }
 
-    /// Uniform rows, the first batch of every search.
-    pub fn begin(space: &Space, n: usize, context: &Context, batch: &mut Batch) {
+    /// Uniform rows, the first batch of every search, of `n_parents` parents that are none.
+    pub fn begin(space: &Space, n: usize, n_parents: usize, context: &Context, batch: &mut Batch) {
         fill_space(space, n, context, &mut batch.genomes);
-        batch.origins.parents.reset(n, 2).fill(NO_PARENT);
+        batch.origins.parents.reset(n, n_parents).fill(NO_PARENT);
         batch.origins.operators.reset(n, 1).fill(0);
     }
 
@@ -158,140 +120,147 @@ impl Breeder {
     /// Two children of each of `self.pairs`, `n` in all.
     pub fn breed(
         &mut self,
-        block: &Block,
+        space: &Space,
         members: &Members,
         n: usize,
         context: &Context,
         batch: &mut Batch,
     ) {
-        for (parents, children) in members.genomes.iter().zip(&mut batch.genomes) {
-            let kernel = self.kernel;
-            match (parents, children) {
-                (Column::F64(parents), Column::F64(children)) => {
-                    let out = children.reset(n, block.n_genes());
-                    self.vary(kernel, block, parents.as_slice(), context, out);
-                }
-                (Column::F32(parents), Column::F32(children)) => {
-                    let out = children.reset(n, block.n_genes());
-                    self.vary_f32(kernel, block, parents.as_slice(), context, out);
-                }
-                _ => {}
-            }
-        }
-        self.trace(members, n, 1, batch);
+        self.prepare(space);
+        self.vary(space, members, n, context, &mut batch.genomes);
+        self.trace(members, n, 2, batch);
     }
 
     /// As [`Breeder::breed`], with one child of each of `n` pairs.
     pub fn breed_first(
         &mut self,
-        block: &Block,
+        space: &Space,
         members: &Members,
         n: usize,
         context: &Context,
         batch: &mut Batch,
     ) {
-        let kernel = self.kernel;
-        let n_genes = block.n_genes();
-        for (parents, children) in members.genomes.iter().zip(&mut batch.genomes) {
-            match (parents, children) {
-                (Column::F64(parents), Column::F64(children)) => {
-                    let mut both = std::mem::take(&mut self.both);
-                    both.resize(2 * n * n_genes, 0.0);
-                    self.vary(kernel, block, parents.as_slice(), context, &mut both);
-                    take_first(&both, children.reset(n, n_genes), n_genes);
-                    self.both = both;
-                }
-                (Column::F32(parents), Column::F32(children)) => {
-                    let mut both = std::mem::take(&mut self.both_f32);
-                    both.resize(2 * n * n_genes, 0.0);
-                    self.vary_f32(kernel, block, parents.as_slice(), context, &mut both);
-                    take_first(&both, children.reset(n, n_genes), n_genes);
-                    self.both_f32 = both;
-                }
+        self.prepare(space);
+        let mut both = std::mem::take(&mut self.spare);
+        self.vary(space, members, 2 * n, context, &mut both);
+        for (both, children) in both.iter().zip(&mut batch.genomes) {
+            match (both, children) {
+                (Column::F64(both), Column::F64(children)) => take_first(both, n, children),
+                (Column::F32(both), Column::F32(children)) => take_first(both, n, children),
+                (Column::I64(both), Column::I64(children)) => take_first(both, n, children),
+                (Column::Bool(both), Column::Bool(children)) => take_first(both, n, children),
                 _ => {}
             }
         }
-        self.trace(members, n, 2, batch);
+        self.spare = both;
+        self.trace(members, n, 1, batch);
     }
 
-    /// Mutate rows that are children already; `self.pairs` are their parents.
-    pub fn mutate(
+    /// Child `k` is row `k` plus `scale` times the difference of the rows that pair `k` names,
+    /// mutated. Blocks that are not of floats stay as they are.
+    pub fn differ(
         &mut self,
-        block: &Block,
-        (rows, members): (&[f64], &Members),
+        space: &Space,
+        (members, scale): (&Members, f64),
         n: usize,
         context: &Context,
         batch: &mut Batch,
     ) {
-        let kernel = SbxPolynomial { crossover_probability: 0.0, ..self.kernel };
-        let parents = std::mem::take(&mut self.pairs);
-        self.pairs.extend(
-            (0..crate::pareto::narrow(n))
-                .step_by(2)
-                .map(|row| [row, (row + 1).min(crate::pareto::narrow(n) - 1)]),
-        );
-        for children in &mut batch.genomes {
-            match children {
-                Column::F64(children) => {
-                    let out = children.reset(n, block.n_genes());
-                    self.vary(kernel, block, rows, context, out);
+        self.prepare(space);
+        let mut moved = std::mem::take(&mut self.spare);
+        let pairs = std::mem::take(&mut self.pairs);
+        for ((block, held), out) in space.blocks().iter().zip(&members.genomes).zip(&mut moved) {
+            match (held, out) {
+                (Column::F64(held), Column::F64(out)) => {
+                    step(block, held, &pairs, scale, out.reset(n, block.n_genes()));
                 }
-                Column::F32(children) => {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "the genes are 32-bit floats"
-                    )]
-                    let rows: Vec<f32> = rows.iter().map(|gene| *gene as f32).collect();
-                    let out = children.reset(n, block.n_genes());
-                    self.vary_f32(kernel, block, &rows, context, out);
+                (Column::F32(held), Column::F32(out)) => {
+                    step(block, held, &pairs, scale, out.reset(n, block.n_genes()));
                 }
                 _ => {}
             }
         }
-        self.pairs = parents;
-        self.trace(members, n, 2, batch);
+        let last = crate::pareto::narrow(n.saturating_sub(1));
+        let mut own = std::mem::take(&mut self.own);
+        own.clear();
+        own.extend((0..=last).step_by(2).map(|row| [row, (row + 1).min(last)]));
+        let s = &self.settings;
+        let kernel = SbxPolynomial {
+            crossover_probability: 0.0,
+            gene_probability: s.gene_probability,
+            crossover_eta: s.crossover_eta,
+            is_bounded: true,
+            mutation_probability: s.gene_mutation(space),
+            mutation_eta: s.mutation_eta,
+        };
+        let bounds = self.wide.iter().zip(&self.narrow);
+        let columns = moved.iter().zip(&mut batch.genomes);
+        for ((block, (wide, narrow)), (moved, out)) in (0..).zip(bounds).zip(columns) {
+            let key = Key { seed: context.seed, step: context.generation, block };
+            let threads = &context.threads;
+            match (moved, out) {
+                (Column::F64(moved), Column::F64(out)) => {
+                    let parents = Parents { rows: moved.as_slice(), more: &[] };
+                    let out = out.reset(n, wide.n_genes());
+                    kernel.vary(parents, &own, wide, key, threads, out);
+                }
+                (Column::F32(moved), Column::F32(out)) => {
+                    let parents = Parents { rows: moved.as_slice(), more: &[] };
+                    let out = out.reset(n, narrow.n_genes());
+                    kernel.vary(parents, &own, narrow, key, threads, out);
+                }
+                _ => {}
+            }
+        }
+        (self.spare, self.pairs, self.own) = (moved, pairs, own);
+        let ids = members.ids.as_slice();
+        let id = |row: u32| ids.get(row as usize).copied().unwrap_or(NO_PARENT);
+        let parents = batch.origins.parents.reset(n, 3).as_chunks_mut::<3>().0;
+        for ((parents, [first, second]), row) in parents.iter_mut().zip(&self.pairs).zip(0..) {
+            *parents = [id(row), id(*first), id(*second)];
+        }
         batch.origins.operators.reset(n, 1).fill(2);
     }
 
+    /// Make what depends on the space only, once after building or loading.
+    fn prepare(&mut self, space: &Space) {
+        if self.wide.len() != space.blocks().len() {
+            self.wide = space.blocks().iter().map(Bounds::new).collect();
+            self.narrow = space.blocks().iter().map(Bounds::new).collect();
+            self.spare = space.columns();
+        }
+    }
+
     fn vary(
-        &mut self,
-        kernel: SbxPolynomial,
-        block: &Block,
-        rows: &[f64],
+        &self,
+        space: &Space,
+        members: &Members,
+        n: usize,
         context: &Context,
-        out: &mut [f64],
+        out: &mut [Column],
     ) {
-        if self.bounds.n_genes() != block.n_genes() {
-            self.bounds = Bounds::new(block);
+        let breeding = Breeding {
+            settings: &self.settings,
+            mutation: self.settings.gene_mutation(space),
+            pairs: &self.pairs,
+            sigmas: &[],
+            key: Key { seed: context.seed, step: context.generation, block: 0 },
+            threads: &context.threads,
+        };
+        let bounds = self.wide.iter().zip(&self.narrow);
+        let blocks = space.blocks().iter().zip(bounds).zip(members.genomes.iter().zip(out));
+        for (idx, ((block, bounds), (held, out))) in (0..).zip(blocks) {
+            let key = Key { block: idx, ..breeding.key };
+            Breeding { key, ..breeding }.fill(block, Some(held), None, bounds, n, out);
         }
-        let parents = Parents { rows, more: &[] };
-        let key = Key { seed: context.seed, step: context.generation, block: 0 };
-        kernel.vary(parents, &self.pairs, &self.bounds, key, &context.threads, out);
     }
 
-    fn vary_f32(
-        &mut self,
-        kernel: SbxPolynomial,
-        block: &Block,
-        rows: &[f32],
-        context: &Context,
-        out: &mut [f32],
-    ) {
-        if self.bounds_f32.n_genes() != block.n_genes() {
-            self.bounds_f32 = Bounds::new(block);
-        }
-        let parents = Parents { rows, more: &[] };
-        let key = Key { seed: context.seed, step: context.generation, block: 0 };
-        kernel.vary(parents, &self.pairs, &self.bounds_f32, key, &context.threads, out);
-    }
-
-    /// Note the parents of `n` children: two children a pair, or one when `stride` is 2.
-    fn trace(&self, members: &Members, n: usize, stride: usize, batch: &mut Batch) {
+    /// Note the parents of `n` children, `n_children` a pair.
+    fn trace(&self, members: &Members, n: usize, n_children: usize, batch: &mut Batch) {
         let ids = members.ids.as_slice();
         let id = |row: u32| ids.get(row as usize).copied().unwrap_or(NO_PARENT);
         let parents = batch.origins.parents.reset(n, 2);
-        let n_children = 4 / stride;
-        for (pair, rows) in self.pairs.iter().zip(parents.chunks_mut(n_children)) {
+        for (pair, rows) in self.pairs.iter().zip(parents.chunks_mut(2 * n_children)) {
             for parents in rows.as_chunks_mut::<2>().0 {
                 *parents = pair.map(id);
             }
@@ -300,12 +269,36 @@ impl Breeder {
     }
 }
 
-/// Every other row.
-fn take_first<T: Copy>(both: &[T], out: &mut [T], n_genes: usize) {
-    let n_genes = n_genes.max(1);
-    for (row, pair) in out.chunks_exact_mut(n_genes).zip(both.chunks_exact(2 * n_genes)) {
+/// The first row of each pair of rows.
+fn take_first<T: Copy + Default>(both: &Matrix<T>, n: usize, out: &mut Matrix<T>) {
+    let n_genes = both.n_columns();
+    let pairs = both.as_slice().chunks_exact(2 * n_genes.max(1));
+    for (row, pair) in out.reset(n, n_genes).chunks_exact_mut(n_genes.max(1)).zip(pairs) {
         for (gene, value) in row.iter_mut().zip(pair) {
             *gene = *value;
+        }
+    }
+}
+
+/// Each row plus a scaled difference of two others.
+fn step<T: Real>(block: &Block, rows: &Matrix<T>, pairs: &[[u32; 2]], scale: f64, out: &mut [T]) {
+    let children = out.chunks_exact_mut(block.n_genes().max(1));
+    for ((child, [first, second]), row) in children.zip(pairs).zip(rows.rows()) {
+        let others = rows.row(*first as usize).iter().zip(rows.row(*second as usize));
+        let bounds = block.lower.iter().zip(&block.upper);
+        for (((child, gene), (first, second)), (lower, upper)) in
+            child.iter_mut().zip(row).zip(others).zip(bounds)
+        {
+            let gene = gene.to_f64();
+            let moved = gene + scale * (first.to_f64() - second.to_f64());
+            // Outside, half-way to the bound: the direction counts, not the length.
+            *child = T::from_f64(if moved < *lower {
+                0.5 * (gene + lower)
+            } else if moved > *upper {
+                0.5 * (gene + upper)
+            } else {
+                moved
+            });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Evenly spread directions on the unit simplex (Das & Dennis 1998), in one or two layers.
 
+use super::limits::N_VALUES_MAX;
 use crate::error::{Error, Result};
 
 /// More directions than any population holds.
@@ -45,7 +46,7 @@ pub fn layered(m: usize, n_partitions: usize, n_inner: usize) -> Vec<f64> {
 fn count(m: usize, n_partitions: usize) -> usize {
     let mut n = 1_usize;
     for step in 1..m {
-        n = n.saturating_mul(n_partitions + step) / step;
+        n = n.saturating_mul(n_partitions.saturating_add(step)) / step;
         if n > N_MAX {
             return n;
         }
@@ -73,11 +74,12 @@ pub(super) fn usual(
         Some(outer) => (outer, n_inner_partitions.unwrap_or(0)),
     };
     let n = count(m, outer).saturating_add(if inner > 0 { count(m, inner) } else { 0 });
-    if n > N_MAX {
+    let n_max = N_MAX.min(N_VALUES_MAX / m.max(1));
+    if n > n_max {
         return Err(Error::setting(
             "n_partitions",
-            format!("at most {N_MAX} directions"),
-            format!("{outer} and {inner}, more than {n}"),
+            format!("at most {n_max} directions of {m} objectives"),
+            format!("{outer} and {inner} inner ones, which give more; take fewer"),
         ));
     }
     Ok(layered(m, outer, inner))

@@ -2,56 +2,36 @@
 //! 2002).
 //!
 //! Parents and children compete together; whole fronts survive, and of the front that does not fit
-//! the least crowded rows. Besides the paper: exact copies of a row come last, so that they never
-//! crowd out others.
+//! the least crowded rows. Besides the paper: exact copies of a feasible row come behind all others
+//! that are feasible, so that they never crowd them out.
 
 use serde::{Deserialize, Serialize};
 
-use super::breeder::{Breeder, Options, real_block};
+use super::breeder::Breeder;
+use super::limits::{check_objectives, check_rows};
 use super::members::{Members, Table};
+use super::operators::settings;
 use super::rules::Fronts;
+use super::state::{check_space, damaged, ensure};
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
-use crate::error::{Error, Result};
-use crate::operators::SbxPolynomial;
+use crate::error::Result;
+use crate::genetic;
 use crate::pareto::Crowding;
 use crate::space::Space;
 
-/// Settings of [`Nsga2`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Number of objectives, at least 2.
-    pub n_objectives: usize,
-    /// Rows kept, and children a generation.
-    #[serde(default = "usual_size")]
-    pub population_size: usize,
-    /// Probability that a pair is crossed; .9.
-    #[serde(default)]
-    pub crossover_probability: Option<f64>,
-    /// Distribution index of crossover; 15.
-    #[serde(default)]
-    pub crossover_eta: Option<f64>,
-    /// Probability that a gene is mutated; 1 / number of genes.
-    #[serde(default)]
-    pub mutation_probability: Option<f64>,
-    /// Distribution index of mutation; 20.
-    #[serde(default)]
-    pub mutation_eta: Option<f64>,
+settings! {
+    /// Settings of [`Nsga2`].
+    pub struct Settings {
+        /// Number of objectives, at least 2.
+        pub n_objectives: usize,
+        /// Rows kept, and children a generation.
+        #[serde(default = "usual_size")]
+        pub population_size: usize,
+    }
 }
 
 const fn usual_size() -> usize {
     100
-}
-
-/// Checks what all these searches share.
-pub(super) fn check(n_objectives: usize, population_size: usize) -> Result<()> {
-    if n_objectives < 2 {
-        return Err(Error::setting("n_objectives", "at least 2", n_objectives));
-    }
-    if population_size < 2 {
-        return Err(Error::setting("population_size", "at least 2", population_size));
-    }
-    Ok(())
 }
 
 /// A population that moves towards the front and spreads along it.
@@ -83,15 +63,10 @@ impl Build for Nsga2 {
     type Settings = Settings;
 
     fn build(space: Space, settings: Settings, _seed: u64) -> Result<Self> {
-        check(settings.n_objectives, settings.population_size)?;
-        let n_genes = real_block(&space, "nsga2")?.n_genes();
-        let options = Options {
-            crossover_probability: settings.crossover_probability,
-            crossover_eta: settings.crossover_eta,
-            mutation_probability: settings.mutation_probability,
-            mutation_eta: settings.mutation_eta,
-        };
-        let breeder = Breeder::new(n_genes, &options, SbxPolynomial::usual(n_genes))?;
+        check_objectives(settings.n_objectives)?;
+        check_rows("population_size", settings.population_size, 2)?;
+        let usual = genetic::Settings::usual(settings.population_size);
+        let breeder = Breeder::new(&space, settings.operators(usual))?;
         Ok(Self {
             members: Members::new(&space),
             space,
@@ -118,13 +93,13 @@ impl Algorithm for Nsga2 {
     }
 
     fn operators(&self) -> &'static [&'static str] {
-        &["uniform", "sbx_polynomial"]
+        Breeder::names(&self.space)
     }
 
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
         let n_members = self.members.n_rows();
         if n_members == 0 {
-            Breeder::begin(&self.space, n, context, batch);
+            Breeder::begin(&self.space, n, 2, context, batch);
             return Ok(());
         }
         let (ranks, crowding) = (&self.ranks, &self.crowding);
@@ -136,8 +111,7 @@ impl Algorithm for Nsga2 {
             let order = by_rank.then(distance(a).total_cmp(&distance(b)));
             order.is_gt() || (order.is_eq() && coin)
         });
-        let block = real_block(&self.space, "nsga2")?;
-        self.breeder.breed(block, &self.members, n, context, batch);
+        self.breeder.breed(&self.space, &self.members, n, context, batch);
         Ok(())
     }
 
@@ -146,8 +120,7 @@ impl Algorithm for Nsga2 {
         let n = self.settings.population_size;
         let Scratch { table, fronts, crowding, distances, picks, last, .. } = &mut self.scratch;
         table.merge(&self.members, m, scores, context);
-        fronts.rank(table, m);
-        fronts.demote_twins(table, m, &self.members, batch);
+        fronts.rank(table, m, &self.members, batch);
         crowding.measure(&table.objectives, m, &fronts.ranks, distances);
         fronts.fill(n, picks, last);
         let distance = |row: &u32| distances.get(*row as usize).copied().unwrap_or(0.0);
@@ -163,6 +136,18 @@ impl Algorithm for Nsga2 {
 
     fn population(&self) -> Population {
         self.members.population()
+    }
+
+    fn check_state(&self) -> Result<()> {
+        check_space(&self.space)?;
+        let Settings { n_objectives, population_size, .. } = self.settings;
+        Self::build(self.space.clone(), self.settings.clone(), 0)
+            .map_err(|error| damaged(&error))?;
+        self.breeder.check_state(&self.space)?;
+        self.members.check_state(&self.space, n_objectives, population_size)?;
+        let n = self.members.n_rows();
+        ensure(self.ranks.len() == n && self.crowding.len() == n, "its ranks")?;
+        ensure(self.crowding.iter().all(|distance| *distance >= 0.0), "its distances")
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::search::{Distribution, Origin, Settings};
 use crate::algorithm::Context;
+use crate::cma::frame::confine;
 use crate::cma::kernel::{add_scaled, dot, fill_normal, padded};
 use crate::cma::{Parameters, default_population_size};
 use crate::error::Result;
@@ -196,6 +197,11 @@ impl Distribution for Limited {
         let change = c_sigma / 2.0 * (length / self.n as f64 - 1.0);
         self.sigma = (self.sigma * exp(change.min(1.0))).clamp(1e-150, 1e150);
         self.n_updates += 1;
+    }
+
+    fn confine(&mut self, bounds: (&[f64], &[f64])) {
+        let deviations = self.scales.iter().map(|scale| self.sigma * scale);
+        confine(&mut self.mean, bounds, deviations);
     }
 
     fn mean(&self) -> &[f64] {

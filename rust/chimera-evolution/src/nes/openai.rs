@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::search::{Distribution, Origin, Settings};
 use crate::algorithm::Context;
+use crate::cma::frame::{Sigma, confine};
 use crate::cma::kernel::{add_scaled, fill_normal, padded};
-use crate::cma::search::Sigma;
 use crate::error::{Error, Result};
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -235,6 +235,11 @@ impl Distribution for Gradient {
         );
         self.sigma = (self.sigma * self.sigma_decay).max(1e-150);
         self.learning_rate *= self.learning_rate_decay;
+    }
+
+    fn confine(&mut self, bounds: (&[f64], &[f64])) {
+        let deviations = self.scales.iter().map(|scale| self.sigma * scale);
+        confine(&mut self.mean, bounds, deviations);
     }
 
     fn mean(&self) -> &[f64] {

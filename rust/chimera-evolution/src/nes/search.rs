@@ -4,7 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Batch, Build, Context, Population, Scores};
-use crate::cma::search::{Frame, Sigma, rank, start};
+use crate::cma::frame::{Frame, Sigma, start};
+use crate::cma::rank::Ranking;
+use crate::cma::search::check_population_size;
 use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -44,6 +46,8 @@ pub trait Distribution: Serialize + DeserializeOwned + Send + Sync {
     fn inject(&mut self, row: usize, x: &[f64]);
     /// Moves towards the samples, named best first.
     fn update(&mut self, order: &[usize], threads: &Threads);
+    /// Moves a mean that lies further outside `(lower, upper)` than a few deviations back to there.
+    fn confine(&mut self, bounds: (&[f64], &[f64]));
     /// Centre.
     fn mean(&self) -> &[f64];
     /// Step size.
@@ -93,10 +97,10 @@ pub struct Search<D: Distribution> {
     recent: Vec<f64>,
     n_told: usize,
     stop: Option<Stop>,
-    /// The rows asked last; empty once told.
-    asked: Matrix<f64>,
+    /// The rows asked last; none once told.
+    asked: Option<Matrix<f64>>,
     #[serde(skip)]
-    order: Vec<usize>,
+    ranking: Ranking,
     #[serde(skip)]
     row: Vec<f64>,
 }
@@ -121,15 +125,13 @@ impl<D: Distribution> Build for Search<D> {
                 return Err(Error::setting(name, "at least 0", value));
             }
         }
-        if let Some(size) = common.population_size.filter(|size| !(2..=1 << 24).contains(size)) {
-            return Err(Error::setting("population_size", "between 2 and 16777216", size));
-        }
+        check_population_size(common.population_size)?;
         let (x0, sigma, scales) = start(block, &frame, common.x0.clone(), common.sigma.as_ref())?;
         if let Some(scale) = scales.iter().find(|scale| !(**scale > 0.0)) {
             return Err(Error::setting("sigma", "finite and above 0 for every gene", scale));
         }
         let (sigma_min, tol_fun_hist) = (common.tol_sigma * sigma, common.tol_fun_hist);
-        let origin = Origin { mean: frame.read(&x0), sigma, scales };
+        let origin = Origin { mean: frame.gather(&x0), sigma, scales };
         let distribution = D::new(origin, &settings)?;
         Ok(Self {
             space,
@@ -140,15 +142,42 @@ impl<D: Distribution> Build for Search<D> {
             recent: Vec::new(),
             n_told: 0,
             stop: None,
-            asked: Matrix::default(),
-            order: Vec::new(),
+            asked: None,
+            ranking: Ranking::default(),
             row: Vec::new(),
         })
     }
 }
 
 impl<D: Distribution> Search<D> {
+    /// Takes over told rows that are not the asked ones.
+    fn take_in(&mut self, told: &Matrix<f64>) {
+        let Some(asked) = self.asked.take() else { return };
+        if told.is_same_memory(&asked) {
+            return;
+        }
+        for (idx, (row, asked)) in told.rows().zip(asked.rows()).enumerate() {
+            if row != asked {
+                self.frame.read(row, &mut self.row);
+                self.distribution.inject(idx, &self.row);
+            }
+        }
+    }
+
+    fn rank(&mut self, scores: &Scores<'_>, n_rows: usize) {
+        let Self { distribution, frame, ranking, row, .. } = self;
+        row.resize(distribution.mean().len(), 0.0);
+        if frame.is_free() {
+            return ranking.rank(scores, n_rows, |_| 0.0);
+        }
+        ranking.rank(scores, n_rows, |idx| {
+            distribution.write(idx, row);
+            frame.outside(row)
+        });
+    }
+
     fn watch(&mut self, best: f64) {
+        self.recent.reserve_exact(WINDOW.saturating_sub(self.recent.len()));
         if self.recent.len() < WINDOW {
             self.recent.push(best);
         } else if let Some(place) = self.recent.get_mut(self.n_told % WINDOW) {
@@ -175,7 +204,7 @@ impl<D: Distribution> Algorithm for Search<D> {
     }
 
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
-        self.asked = Matrix::default();
+        self.asked = None;
         self.distribution.sample(context, n);
         if let Some(Column::F64(matrix)) = batch.genomes.first_mut() {
             let n_genes = self.space.n_genes();
@@ -183,29 +212,28 @@ impl<D: Distribution> Algorithm for Search<D> {
             for (idx, out) in rows.enumerate() {
                 self.frame.lay_out(out, &mut self.row, |row| self.distribution.write(idx, row));
             }
-            self.asked = matrix.clone();
+            self.asked = Some(matrix.clone());
         }
         Ok(())
     }
 
     fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
         let n_rows = batch.n_rows();
-        if let Some(told) = batch.genomes.first().and_then(Column::as_f64)
-            && !told.is_same_memory(&self.asked)
-        {
-            for (idx, (row, asked)) in told.rows().zip(self.asked.rows()).enumerate() {
-                if row != asked {
-                    self.distribution.inject(idx, &self.frame.read(row));
-                }
-            }
+        if let Some(told) = batch.genomes.first().and_then(Column::as_f64) {
+            self.take_in(told);
         }
-        self.asked = Matrix::default();
         if (0..n_rows).all(|row| scores.is_failed(row)) {
             return Ok(());
         }
-        rank(scores, n_rows, &mut self.order);
-        self.distribution.update(&self.order, &context.threads);
-        let best = self.order.first().map_or(f64::INFINITY, |row| scores.objective(*row));
+        self.rank(scores, n_rows);
+        self.distribution.update(self.ranking.order(), &context.threads);
+        if self.frame.is_outside(self.distribution.mean()) {
+            self.distribution.confine(self.frame.bounds());
+        }
+        // Among rows that violate constraints the objective says nothing about progress.
+        let best = self.ranking.by_scores().first().map_or(f64::INFINITY, |row| {
+            if scores.violation(*row) > 0.0 { f64::INFINITY } else { scores.objective(*row) }
+        });
         self.watch(best);
         Ok(())
     }

@@ -57,24 +57,44 @@ fn a_thousand_genes_get_better_at_once() {
 }
 
 #[test]
-fn the_low_rank_exponential_is_the_exponential() {
-    // exp of gain z zᵀ is I + (e^(gain |z|²) - 1) / |z|² z zᵀ.
-    let mut factor = Factor::new(&[1.0, 1.0, 1.0]);
-    let (z, squared, gain) = ([1.0, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0], 9.0, 0.2);
-    factor.begin();
-    factor.push(gain, &z, &z);
-    let mut small = super::xnes::Small::default();
-    let (rows, gains) = factor.pushed();
-    super::xnes::series(&mut small, rows, 8, gains);
-    factor.multiply_low_rank(1.0, &small.sum, &Threads::one());
-    let factors = |k: usize, l: usize| {
-        let one = if k == l { 1.0 } else { 0.0 };
-        one + ((gain * squared).exp() - 1.0) / squared * z[k] * z[l]
-    };
-    for (at, value) in factor.covariance().into_iter().enumerate() {
-        let expected: f64 = (0..3).map(|k| factors(at / 3, k) * factors(at % 3, k)).sum();
-        assert!((value - expected).abs() < 1e-12 * expected.abs().max(1.0), "{value} {expected}");
+fn both_exponentials_are_the_exponential() {
+    // exp of gain z zᵀ is I + (e^(gain |z|²) - 1) / |z|² z zᵀ; gains add up.
+    for (is_square, gain) in [(false, 0.2), (true, 0.2), (true, 3.0), (true, -3.0), (true, 1e-9)] {
+        let mut factor = Factor::new(&[1.0, 1.0, 1.0]);
+        let (z, squared) = ([1.0, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0], 9.0);
+        factor.begin(is_square);
+        factor.push(0.25 * gain, &z, &z);
+        factor.push(0.75 * gain, &z, &z);
+        if is_square {
+            factor.multiply_exponential(1.0, &Threads::one());
+        } else {
+            let mut small = super::xnes::Small::default();
+            let (rows, gains) = factor.pushed();
+            super::xnes::series(&mut small, rows, 8, gains);
+            factor.multiply_low_rank(1.0, &small.sum, &Threads::one());
+        }
+        let factors = |k: usize, l: usize| {
+            let one = if k == l { 1.0 } else { 0.0 };
+            one + (gain * squared).exp_m1() / squared * z[k] * z[l]
+        };
+        let mut covariance = [0.0; 9];
+        factor.covariance(&mut covariance);
+        let scale = (2.0 * gain * squared).exp().max(1.0);
+        for (at, value) in covariance.into_iter().enumerate() {
+            let expected: f64 = (0..3).map(|k| factors(at / 3, k) * factors(at % 3, k)).sum();
+            assert!((value - expected).abs() < 1e-12 * scale, "{gain}: {value} {expected}");
+        }
     }
+}
+
+#[test]
+fn a_large_population_takes_linear_time_and_memory_in_its_rows() {
+    // Cubed, these rows would not end within a test's time, and squared they would be 32 GB.
+    let mut run = start("xnes", 2, r#"{"population_size": 65536}"#, 1);
+    for _ in 0..30 {
+        step(&mut run, sphere);
+    }
+    assert!(run.best().unwrap().objectives[0] < 1e-6);
 }
 
 #[test]
@@ -129,6 +149,7 @@ fn settings_outside_their_range_are_refused() {
             (r#"{"sigma": 0.0}"#, "sigma"),
             (r#"{"x0": [0.0]}"#, "x0"),
             (r#"{"population_size": 1}"#, "population_size"),
+            (r#"{"population_size": 1000002}"#, "population_size"),
             (r#"{"tol_sigma": -1.0}"#, "tol_sigma"),
             (r#"{"colour": 1}"#, "colour"),
         ] {
@@ -139,5 +160,22 @@ fn settings_outside_their_range_are_refused() {
         let value = if place == "population_size" { "7" } else { "-1.0" };
         let error = refused("openai_es", &format!(r#"{{"{place}": {value}}}"#));
         assert!(error.to_string().contains(place), "{error}");
+    }
+}
+
+#[test]
+fn a_flat_objective_does_not_stop_what_still_reduces_the_violation() {
+    for name in NAMES {
+        let mut run = start(name, 5, "{}", 1);
+        for _ in 0..200 {
+            let rows = run.ask(None).unwrap().genomes[0].as_f64().unwrap().clone();
+            let objectives = vec![1.0; rows.n_rows()];
+            let violations: Vec<f64> = rows.rows().map(|row| 1.0 + sphere(row)).collect();
+            let scores =
+                Scores { objectives: &objectives, violations: &violations, ..Scores::default() };
+            run.tell(None, &scores).unwrap();
+        }
+        assert_eq!(run.method().algorithm().stop_reason(), None, "{name}");
+        assert!(run.best().unwrap().violation < 2.0, "{name}");
     }
 }

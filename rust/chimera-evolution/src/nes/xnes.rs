@@ -1,8 +1,9 @@
 //! xNES: natural gradient in exponential coordinates, so that the covariance stays positive.
 //!
-//! The exponential of the update, which has the rank of the population, is taken exactly: in a basis
-//! of the samples it is a series of small matrices, and only their product meets the large factor.
-//! Quadratic time and memory in the genes. Source: Glasmachers, Schaul, Sun, Wierstra & Schmidhuber,
+//! The exponential of the update is taken exactly. Of fewer rows than genes it has the rank of the
+//! population: in a basis of the samples it is a series of small matrices, and only their product
+//! meets the large factor. Of more rows it is that of one matrix of the genes, so that time and memory
+//! are linear in the population. Quadratic time per row and memory in the genes. Source: Glasmachers, Schaul, Sun, Wierstra & Schmidhuber,
 //! "Exponential Natural Evolution Strategies" (2010), algorithm 1.
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::search::{Distribution, Origin, Settings};
 use crate::algorithm::Context;
 use crate::cma::default_population_size;
+use crate::cma::frame::confine;
 use crate::cma::full::Factor;
 use crate::cma::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use crate::error::Result;
+use crate::memory;
 use crate::numeric::f64::exp;
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -34,9 +37,11 @@ pub struct Natural {
     y: Vec<f64>,
     #[serde(skip)]
     small: Small,
+    #[serde(skip)]
+    variances: Vec<f64>,
 }
 
-/// Square matrices of the size of the population.
+/// Square matrices of the size of the population, which is smaller than the number of genes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Small {
     gram: Vec<f64>,
@@ -58,6 +63,7 @@ impl Distribution for Natural {
 
     fn new(origin: Origin, settings: &Settings) -> Result<Self> {
         let n = origin.mean.len();
+        memory::ensure("covariance", padded(n), 8 * padded(n))?;
         let population_size =
             settings.population_size.unwrap_or_else(|| default_population_size(n));
         let count = n as f64;
@@ -72,6 +78,7 @@ impl Distribution for Natural {
             z: Vec::new(),
             y: Vec::new(),
             small: Small::default(),
+            variances: Vec::new(),
         })
     }
 
@@ -135,7 +142,8 @@ impl Distribution for Natural {
             let start = (row * width).min(rows.len());
             start..(start + width).min(rows.len())
         };
-        self.factor.begin();
+        let is_square = order.len() >= self.n;
+        self.factor.begin(is_square);
         let (mean, sigma) = (self.mean.as_mut_slice(), self.sigma);
         let mut trace = 0.0;
         for (row, utility) in order.iter().zip(&self.utilities) {
@@ -154,10 +162,20 @@ impl Distribution for Natural {
         // The utilities sum to 0, so the identity in the gradient cancels; its trace is the step
         // size's and leaves the shape.
         let growth = 0.5 * self.rate * trace / n;
-        let (rows, gains) = self.factor.pushed();
-        series(&mut self.small, rows, width, gains);
-        self.factor.multiply_low_rank(exp(-growth), &self.small.sum, threads);
+        if is_square {
+            self.factor.multiply_exponential(exp(-growth), threads);
+        } else {
+            let (rows, gains) = self.factor.pushed();
+            series(&mut self.small, rows, width, gains);
+            self.factor.multiply_low_rank(exp(-growth), &self.small.sum, threads);
+        }
         self.sigma = (self.sigma * exp(growth)).clamp(1e-150, 1e150);
+    }
+
+    fn confine(&mut self, bounds: (&[f64], &[f64])) {
+        self.factor.variances(&mut self.variances);
+        let deviations = self.variances.iter().map(|variance| self.sigma * variance.sqrt());
+        confine(&mut self.mean, bounds, deviations);
     }
 
     fn mean(&self) -> &[f64] {

@@ -72,7 +72,8 @@ pub struct Finder {
 /// The `k` nearest points of every query, exactly.
 ///
 /// # Errors
-/// Values that are not finite, rows that do not fit, no point, `k` of 0, or 2^32 points.
+/// Values that are not finite, rows that do not fit, no point, `k` of 0, 2^32 points, or more
+/// neighbours than memory holds.
 pub fn neighbours<T: Real>(query: &Query<'_, T>, threads: &Threads) -> Result<Neighbours> {
     let mut found = Neighbours::default();
     let way = best_way(query);
@@ -123,6 +124,8 @@ impl Finder {
         if found.k == 0 || query.queries.is_empty() {
             return Ok(());
         }
+        let n_found = (query.queries.len() / n).saturating_mul(found.k);
+        crate::memory::ensure("neighbours", n_found, size_of::<(f64, u32)>() + 12)?;
         match way {
             Way::Tree => self.by_tree(query, threads, found),
             Way::Scan => scan::scan(query, threads, &mut self.scan, found),

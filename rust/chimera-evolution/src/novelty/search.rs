@@ -231,7 +231,7 @@ impl NoveltySearch {
     }
 
     /// Puts some children into the memory.
-    fn remember(&mut self, scratch: &mut Scratch, context: &Context) {
+    fn remember(&mut self, batch: &Batch, scratch: &mut Scratch, context: &Context) {
         let (n, size_max) = (self.settings.n_descriptors, self.settings.archive_size_max);
         let n_parents = self.n_parents();
         let Scratch { rivals, chosen, objectives, descriptors, .. } = scratch;
@@ -255,7 +255,7 @@ impl NoveltySearch {
         for rival in chosen.iter() {
             let values = descriptors.get(rival.row * n..(rival.row + 1) * n).unwrap_or_default();
             let objective = objectives.get(rival.row).copied().unwrap_or(f64::INFINITY);
-            let id = context.first_id.wrapping_add((rival.row - n_parents) as u64);
+            let id = batch.id(rival.row - n_parents, context);
             self.memory.add(id, values, objective, size_max);
         }
     }
@@ -280,7 +280,13 @@ impl NoveltySearch {
     }
 
     /// Makes the surviving rivals the parents.
-    fn succeed(&mut self, children: &Matrix<f64>, scratch: &mut Scratch, context: &Context) {
+    fn succeed(
+        &mut self,
+        batch: &Batch,
+        children: &Matrix<f64>,
+        scratch: &mut Scratch,
+        context: &Context,
+    ) {
         let (n, n_genes) = (self.settings.n_descriptors, self.space.n_genes());
         let n_parents = self.n_parents();
         let Scratch { rivals, violations, objectives, descriptors, spare, .. } = scratch;
@@ -315,7 +321,7 @@ impl NoveltySearch {
         }
         for (place, row) in spare.ids.reset(n_rows, 1).iter_mut().zip(rows()) {
             *place = match row.checked_sub(n_parents) {
-                Some(child) => context.first_id.wrapping_add(child as u64),
+                Some(child) => batch.id(child, context),
                 None => old.ids.row(row).first().copied().unwrap_or(NO_PARENT),
             };
         }
@@ -371,7 +377,7 @@ impl Algorithm for NoveltySearch {
         self.gather(children.n_rows(), scores, &mut scratch);
         let judged = self.judge(&mut scratch, context);
         if judged.is_ok() {
-            self.remember(&mut scratch, context);
+            self.remember(batch, &mut scratch, context);
             let Scratch { rivals, fronts, .. } = &mut *scratch;
             let sum: f64 = rivals.iter().map(|rival| rival.novelty).sum();
             self.mean_novelty = sum / rivals.len().max(1) as f64;
@@ -379,7 +385,7 @@ impl Algorithm for NoveltySearch {
                 rank(rivals, fronts);
             }
             survive(rivals, self.settings.population_size);
-            self.succeed(children, &mut scratch, context);
+            self.succeed(batch, children, &mut scratch, context);
         }
         self.scratch = Some(scratch);
         judged

@@ -26,7 +26,7 @@ pub mod f64 {
 
 /// Functions of 32-bit floats.
 pub mod f32 {
-    pub use super::single::{exp, ln, pow, sin_cos_turns};
+    pub use super::single::{exp, ln, pow, pow_normal, sin_cos_turns};
 }
 
 /// Horner's rule, lowest coefficient first.

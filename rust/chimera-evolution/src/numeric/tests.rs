@@ -93,6 +93,14 @@ fn test_pow_is_within_its_documented_error() {
         }
     }
     assert_eq!(double::pow(0.0, 0.5), 0.0);
+    for x in samples(-87.0, 87.0).step_by(7).map(|x| x.exp() as f32) {
+        for y in [-1.0, -1.0 / 16.0, 1.0 / 31.0, 0.5, 1.0] {
+            let exact = f64::from(x).powf(f64::from(y));
+            let relative = (f64::from(single::pow_normal(x, y)) / exact - 1.0).abs();
+            let bound = 1.0 + 1.5 * (f64::from(y) * f64::from(x).ln()).abs();
+            assert!(relative <= bound * f64::from(f32::EPSILON), "{x} {y}");
+        }
+    }
 }
 
 #[test]

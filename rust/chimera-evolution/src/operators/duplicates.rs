@@ -145,6 +145,18 @@ impl Word for bool {
     }
 }
 
+impl Word for u64 {
+    #[inline(always)]
+    fn word(self) -> u64 {
+        self
+    }
+}
+
+/// Hash of the words of one row.
+pub(crate) fn hash_words(words: &[u64]) -> u64 {
+    hash_row(0, words)
+}
+
 fn hash_column(column: &Column, hashes: &mut [u64]) {
     let n = column.n_columns();
     match column {

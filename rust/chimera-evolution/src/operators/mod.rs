@@ -11,6 +11,7 @@ pub mod mutation;
 pub mod permutation;
 pub mod sbx;
 pub mod selection;
+mod spread;
 #[cfg(test)]
 mod tests;
 

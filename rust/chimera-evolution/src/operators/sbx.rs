@@ -1,10 +1,12 @@
 //! Simulated binary crossover and polynomial mutation in one pass over the genes.
 //!
 //! Deb & Agrawal (1995) and Deb & Goyal (1996), in the form of the authors' NSGA-II code: per gene
-//! a coin whether to cross and a coin which child gets which side; children are clipped to the
-//! bounds, mutation stays inside by construction. Genes to mutate are found by geometric skips, so
-//! the cost of mutation follows their number, not the number of genes. Random numbers come from one
-//! stream per block of [`PAIRS_PER_BLOCK`] pairs, whatever the number of threads.
+//! a coin whether to cross and a coin which child gets which side; each child's spread follows the
+//! law cut off at the bound on its side and scaled up, so that children stay inside without piling
+//! up there. The law of 1995 without bounds, where children are clipped, may be had instead.
+//! Mutation stays inside by construction. Genes to mutate are found by geometric skips, so the cost
+//! of mutation follows their number, not the number of genes. Random numbers come from one stream
+//! per block of [`PAIRS_PER_BLOCK`] pairs, whatever the number of threads.
 
 #![expect(clippy::inline_always, reason = "compiled along with the dispatched loop around it")]
 
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::Bounds;
 use super::mutation::polynomial_step;
+use super::spread::{Bounded, Law, Unbounded, Whole, narrow, ratio};
 use crate::numeric::{self, Real};
 use crate::simd::dispatch;
 use crate::threads::Threads;
@@ -21,6 +24,8 @@ use crate::threads::Threads;
 pub const PAIRS_PER_BLOCK: usize = 16;
 /// Genes crossed at a time: their random bits stay in the first-level cache.
 const GENES: usize = 256;
+/// That of the usual index, 15: it takes no logarithm.
+const USUAL_EXPONENT: f32 = 16.0;
 /// Mutated genes computed at a time.
 const HITS: usize = 64;
 
@@ -33,6 +38,9 @@ pub struct SbxPolynomial {
     pub gene_probability: f64,
     /// Distribution index of crossover: large keeps children near their parents.
     pub crossover_eta: f64,
+    /// Whether the law of crossover knows the bounds. Genes without two finite ones follow the law
+    /// without, on the side of the infinite one.
+    pub is_bounded: bool,
     /// Probability that a gene is mutated.
     pub mutation_probability: f64,
     /// Distribution index of mutation.
@@ -40,13 +48,14 @@ pub struct SbxPolynomial {
 }
 
 impl SbxPolynomial {
-    /// The field's usual settings for `n_genes` genes: .9, .5, 15; 1 / n, 20.
+    /// The field's usual settings for `n_genes` genes: .9, .5, 15, bounded; 1 / n, 20.
     #[must_use]
     pub fn usual(n_genes: usize) -> Self {
         Self {
             crossover_probability: 0.9,
             gene_probability: 0.5,
             crossover_eta: 15.0,
+            is_bounded: true,
             mutation_probability: 1.0 / n_genes.max(1) as f64,
             mutation_eta: 20.0,
         }
@@ -124,8 +133,20 @@ impl SbxPolynomial {
                 #[inline(always)]
                 || {
                     let (is_crossed, mut rng) = crossed(key, idx, self.crossover_probability);
-                    self.cross(parents, pairs, &is_crossed, bounds, &mut rng, rows);
-                    self.mutate(bounds, &mut rng, rows);
+                    let (rng, from) = (&mut rng, (parents, pairs));
+                    // Beyond, all children are their parents.
+                    let exponent = f32::from_f64(self.crossover_eta.min(1e9) + 1.0);
+                    if !self.is_bounded {
+                        let law = Unbounded { power: 1.0 / exponent };
+                        self.cross(law, from, &is_crossed, bounds, rng, rows);
+                    } else if exponent.to_bits() == USUAL_EXPONENT.to_bits() {
+                        let law = Bounded::new(Whole::<16>);
+                        self.cross(law, from, &is_crossed, bounds, rng, rows);
+                    } else {
+                        let law = Bounded::new(exponent);
+                        self.cross(law, from, &is_crossed, bounds, rng, rows);
+                    }
+                    self.mutate(bounds, rng, rows);
                 },
             );
         });
@@ -134,8 +155,8 @@ impl SbxPolynomial {
     #[inline(always)]
     fn cross<T: Real>(
         &self,
-        parents: Parents<'_, T>,
-        pairs: &[[u32; 2]],
+        law: impl Law,
+        (parents, pairs): (Parents<'_, T>, &[[u32; 2]]),
         is_crossed: &[bool],
         bounds: &Bounds<T>,
         rng: &mut Lanes,
@@ -144,8 +165,9 @@ impl SbxPolynomial {
         let n_genes = bounds.n_genes();
         let mut bits = [T::Bits::default(); GENES];
         let mut spare = [T::default(); GENES];
+        let none = [0.0; GENES];
+        let mut spreads = Spreads { units: none, rests: none, below: none, above: none };
         let scale = T::from_f64(1.0 / self.gene_probability);
-        let power = T::from_f64(1.0 / (self.crossover_eta + 1.0));
         let children = rows.chunks_mut(2 * n_genes.max(1));
         for ((children, [a, b]), is_crossed) in children.zip(pairs).zip(is_crossed) {
             let (a, b) = (parents.row(*a, n_genes), parents.row(*b, n_genes));
@@ -162,7 +184,8 @@ impl SbxPolynomial {
                 let bits = bits.get_mut(..first.len()).unwrap_or_default();
                 T::fill_bits(rng, bits);
                 let second = second.next().unwrap_or(&mut spare);
-                cross_genes(a, b, bits, bounds, (scale, power), first, second);
+                let children = (first, second);
+                cross_genes(law, (a, b), bits, bounds, scale, &mut spreads, children);
             }
         }
     }
@@ -222,36 +245,62 @@ fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     }
 }
 
+/// Random numbers of some genes, then their spreads: in 32 bits, so that as many as possible are
+/// computed at a time.
+struct Spreads {
+    units: [f32; GENES],
+    rests: [f32; GENES],
+    below: [f32; GENES],
+    above: [f32; GENES],
+}
+
+/// Uniform in [0, 1) given that the gene is crossed, which it is when below 1.
+#[inline(always)]
+fn unit<T: Real>(bits: T::Bits, scale: T) -> T {
+    T::unit(bits) * scale
+}
+
 /// Crosses genes; the random bits give each its coin, its spread and its side.
 #[inline(always)]
-fn cross_genes<T: Real>(
-    a: &[T],
-    b: &[T],
+fn cross_genes<T: Real, L: Law>(
+    law: L,
+    (a, b): (&[T], &[T]),
     bits: &[T::Bits],
     (lower, upper): (&[T], &[T]),
-    (scale, power): (T, T),
-    first: &mut [T],
-    second: &mut [T],
+    scale: T,
+    spreads: &mut Spreads,
+    (first, second): (&mut [T], &mut [T]),
 ) {
-    let genes = a.iter().zip(b).zip(bits).zip(lower.iter().zip(upper));
-    for ((((a, b), bits), (lower, upper)), (first, second)) in
-        genes.zip(first.iter_mut().zip(second))
-    {
+    let Spreads { units, rests, below, above } = spreads;
+    for (bits, (slot, rest)) in bits.iter().zip(units.iter_mut().zip(rests.iter_mut())) {
+        let unit = unit::<T>(*bits, scale);
+        *slot = narrow(unit);
+        *rest = narrow(T::ONE - unit);
+    }
+    if L::IS_BOUNDED {
+        let genes = a.iter().zip(b).zip(lower.iter().zip(upper));
+        let ratios = below.iter_mut().zip(above.iter_mut());
+        for (((a, b), (lower, upper)), (below, above)) in genes.zip(ratios) {
+            let (low, high) = if a < b { (*a, *b) } else { (*b, *a) };
+            let distance = high - low;
+            *below = ratio(distance, low - *lower);
+            *above = ratio(distance, *upper - high);
+        }
+    }
+    let random = units.iter().zip(&*rests).take(bits.len());
+    for ((unit, rest), (below, above)) in random.zip(below.iter_mut().zip(above.iter_mut())) {
+        (*below, *above) = law.spreads(*unit, *rest, (*below, *above));
+    }
+    let genes = a.iter().zip(b).zip(lower.iter().zip(upper)).zip(bits);
+    let genes = genes.zip(below.iter().zip(&*above)).zip(first.iter_mut().zip(second));
+    for (((((a, b), (lower, upper)), bits), (below, above)), (first, second)) in genes {
         let (a, b) = (*a, *b);
-        // Uniform in [0, 1) given that the gene is crossed, which it is when below 1.
-        let unit = T::unit(*bits) * scale;
-        let is_crossed = unit < T::ONE;
-        let is_near = unit < T::HALF;
-        // Near 0 the spread would be 0 and its logarithm infinite: half a step keeps it positive.
-        let base = if is_near { unit + unit } else { T::TWO - (unit + unit) };
-        let base = base.at_least(T::TINY);
-        let exponent = power * base.ln();
-        let spread = (if is_near { exponent } else { -exponent }).exp();
-        let spread = if T::coin(*bits) { spread } else { -spread };
-        let mean = T::HALF * (a + b);
-        let half = T::HALF * spread * (a - b);
-        let x = (mean + half).at_least(*lower).at_most(*upper);
-        let y = (mean - half).at_least(*lower).at_most(*upper);
+        let (low, high) = if a < b { (a, b) } else { (b, a) };
+        let (mean, half) = (T::HALF * (low + high), T::HALF * (high - low));
+        let low = (mean - half * T::from_f64(f64::from(*below))).at_least(*lower).at_most(*upper);
+        let high = (mean + half * T::from_f64(f64::from(*above))).at_least(*lower).at_most(*upper);
+        let (x, y) = if T::coin(*bits) { (low, high) } else { (high, low) };
+        let is_crossed = unit::<T>(*bits, scale) < T::ONE;
         *first = if is_crossed { x } else { a };
         *second = if is_crossed { y } else { b };
     }

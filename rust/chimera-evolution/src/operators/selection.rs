@@ -168,7 +168,8 @@ pub fn rank_keys(
     let entry = |idx: u32| {
         let at = |values: &[f64]| values.get(idx as usize).copied().unwrap_or(0.0);
         let objective = at(objectives);
-        (objective == f64::INFINITY, at(violations).max(0.0), objective)
+        // Adding 0 turns -0, which total orders put apart, into 0.
+        (objective == f64::INFINITY, at(violations).max(0.0) + 0.0, objective)
     };
     order.clear();
     order.extend((0..u32::MAX).take(objectives.len()));

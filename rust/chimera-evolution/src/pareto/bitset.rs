@@ -8,6 +8,7 @@
 
 use super::order::{self, Entry, narrow, row_of};
 use super::ranks::is_same_row;
+use super::work::Work;
 use crate::simd;
 
 const N_WORDS: usize = 8;
@@ -66,15 +67,27 @@ pub struct Blocks {
 
 impl Blocks {
     /// Write the ranks of rows that `order` lists in lexicographic order.
-    pub fn rank(&mut self, objectives: &[f64], n: usize, order: &[Entry], ranks: &mut [u32]) {
+    pub fn rank(
+        &mut self,
+        objectives: &[f64],
+        n: usize,
+        order: &[Entry],
+        ranks: &mut [u32],
+        work: &mut Work<'_>,
+    ) {
         self.points.clear();
+        self.points.reserve(order.len());
         for tied in order.chunk_by(|a, b| a.0 == b.0 && is_same_row(objectives, n, a.1, b.1)) {
             self.points.extend(tied.first().map(|(_, row)| *row));
         }
         self.ranks.clear();
+        self.ranks.reserve(order.len());
         self.ranks.resize(self.points.len(), 0);
         self.place(objectives, n);
         for start in (0..self.points.len()).step_by(BLOCK) {
+            if !work.spend(n * (self.points.len() - start)) {
+                return;
+            }
             self.tabulate(start, n - 1);
             simd::dispatch(
                 #[inline(always)]

@@ -1,9 +1,11 @@
 //! Exclusive hypervolume contributions: what a front would lose without one row.
 
-use super::hypervolume::{Volume, sort_by_last};
-use super::order::{key, narrow};
+use super::hypervolume::Volume;
+use super::order::key;
 use super::ranks::Ranker;
 use super::sweep::Sweep;
+use super::table::Table;
+use super::work::Work;
 
 /// The hypervolume that a row alone dominates among the rows that no other dominates. It is 0 for
 /// dominated rows, for those that are not better than the reference, and for all of equal rows.
@@ -11,6 +13,15 @@ use super::sweep::Sweep;
 /// Complexity: `n log n` for two objectives, `n log n` as a rule for three and `n²` at worst, `n`
 /// hypervolumes for more.
 pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
+    contributions_within(objectives, reference, &mut Work::unlimited()).unwrap_or_default()
+}
+
+/// As [`contributions`], or none when the work ends before.
+pub fn contributions_within(
+    objectives: &[f64],
+    reference: &[f64],
+    work: &mut Work<'_>,
+) -> Option<Vec<f64>> {
     let n = reference.len();
     let mut out = vec![0.0; objectives.len() / n.max(1)];
     let mut inside = Vec::with_capacity(objectives.len());
@@ -22,7 +33,7 @@ pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
         }
     }
     let mut front = Vec::new();
-    Ranker::default().first_front(&inside, n, &mut front);
+    Ranker::default().first_front(&inside, n, &mut front, work)?;
     let mut gains = Vec::with_capacity(front.len() * n);
     let mut kept: Vec<u32> = Vec::with_capacity(front.len());
     for idx in &front {
@@ -34,14 +45,14 @@ pub fn contributions(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
     match n {
         0 => {}
         1 | 2 => of_staircase(&gains, n, &mut alone),
-        _ => Contributions::default().measure(&gains, n, &mut alone),
+        _ => Contributions::default().measure(&gains, n, &mut alone, work),
     }
     for (row, value) in kept.iter().zip(alone) {
         if let Some(place) = out.get_mut(*row as usize) {
             *place = value;
         }
     }
-    out
+    work.finish(out)
 }
 
 /// One or two dimensions: a box between both neighbours. Rows do not dominate each other.
@@ -72,44 +83,63 @@ pub(crate) fn of_staircase(gains: &[f64], n: usize, out: &mut [f64]) {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contributions {
     volume: Volume,
-    clipped: Vec<f64>,
-    others: Vec<f64>,
+    order: Vec<(u64, u32)>,
+    others: Table,
+    clipped: Table,
     sweep: Sweep,
 }
 
 impl Contributions {
-    /// What each of the gains alone dominates. Rows do not dominate each other.
-    pub(crate) fn measure(&mut self, gains: &[f64], n: usize, out: &mut [f64]) {
-        if n == 3 {
-            self.sweep.measure(gains.as_chunks::<3>().0, out);
-            return;
-        }
-        for (row, place) in (0..).zip(out) {
-            let rows = 0..narrow(gains.len() / n);
-            *place = self.alone(gains, n, row, rows.filter(|other| *other != row));
-        }
+    /// Make room for `n_rows` rows of up to four dimensions, so that fewer allocate nothing.
+    pub(crate) fn reserve(&mut self, n_rows: usize, n: usize) {
+        self.volume.reserve(n_rows);
+        self.order.clear();
+        self.order.reserve(n_rows);
+        self.others.reset(n, n_rows);
+        self.sweep.reserve(n_rows);
     }
 
-    /// What one row alone dominates beside `others`.
+    /// What each of the gains alone dominates. Rows do not dominate each other.
+    pub(crate) fn measure(
+        &mut self,
+        gains: &[f64],
+        n: usize,
+        out: &mut [f64],
+        work: &mut Work<'_>,
+    ) {
+        if n == 3 {
+            self.sweep.measure(gains.as_chunks::<3>().0, out, work);
+            return;
+        }
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        let rows = gains.chunks_exact(n).zip(0..);
+        order.extend(rows.map(|(row, idx)| (!key(row.last().copied().unwrap_or(0.0)), idx)));
+        order.sort_unstable();
+        for (_, row) in &order {
+            let others = order.iter().map(|(_, other)| *other).filter(|other| other != row);
+            let alone = self.alone(gains, n, *row, others, work);
+            if let Some(place) = out.get_mut(*row as usize) {
+                *place = alone;
+            }
+        }
+        self.order = order;
+    }
+
+    /// What one row alone dominates beside `others`, which descend in the last gain.
     pub(crate) fn alone(
         &mut self,
         gains: &[f64],
         n: usize,
         row: u32,
         others: impl Iterator<Item = u32>,
+        work: &mut Work<'_>,
     ) -> f64 {
-        self.others.clear();
-        let own = super::order::row_of(gains, n, row);
+        self.others.reset(n, gains.len() / n.max(1));
         for other in others {
-            self.others.extend_from_slice(super::order::row_of(gains, n, other));
+            self.others.push(super::order::row_of(gains, n, other));
         }
-        // The caller may pass rows that descend already, which costs one look.
-        let last = |row: &[f64]| row.last().copied().unwrap_or(0.0);
-        let mut rows = self.others.chunks_exact(n);
-        let mut above = f64::INFINITY;
-        if !rows.all(|row| std::mem::replace(&mut above, last(row)) >= last(row)) {
-            sort_by_last(&mut self.others, n, &mut self.clipped);
-        }
-        self.volume.alone(own, &self.others, &mut self.clipped)
+        let own = super::order::row_of(gains, n, row);
+        self.volume.alone(own, &self.others, &mut self.clipped, work)
     }
 }

@@ -2,13 +2,25 @@
 //!
 //! Rows become *gains*, `reference - row`, so that the origin is the reference and more is better. Two
 //! dimensions are a sum, three a sweep with a staircase. In more, the last dimension is swept: each
-//! row adds what it alone dominates in the dimensions before, times its last gain; and what a row
-//! alone dominates is its own volume less that of the other rows clipped to it (While, Bradstreet &
-//! Barone, "A Fast Way of Calculating Exact Hypervolumes", 2012).
+//! row adds what it alone dominates in the dimensions before, times its last gain. In three and four
+//! dimensions that is measured directly (see `shelf`); in more it is the row's own volume less that of
+//! the other rows clipped to it, of which most are below others and leave (While, Bradstreet &
+//! Barone, "A Fast Way of Calculating Exact Hypervolumes", 2012). Three rows and fewer are a formula.
 
 use chimera_rng::Stream;
 
 use super::ranks::is_nowhere_worse;
+use super::shelf::Shelf;
+use super::stairs::Stairs;
+use super::table::{Table, lanes};
+use super::work::Work;
+use crate::simd::dispatch;
+
+/// Rows of a sweep between two looks at whether work is over.
+const ROWS_A_LOOK: usize = 1 << 10;
+
+/// Rows beside which a volume is a formula.
+const FEW: usize = 3;
 
 /// Gains of the rows that are better than the reference in every objective.
 pub(super) fn gains(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
@@ -27,58 +39,17 @@ pub(super) fn gains(objectives: &[f64], reference: &[f64]) -> Vec<f64> {
 /// Complexity: `n log n` for two objectives, `n log n` comparisons for three, `n² log n` for four,
 /// exponential in the number of objectives beyond.
 pub fn hypervolume(objectives: &[f64], reference: &[f64]) -> f64 {
-    Volume::default().of(&mut gains(objectives, reference), reference.len())
+    hypervolume_within(objectives, reference, &mut Work::unlimited()).unwrap_or(f64::NAN)
 }
 
-/// The staircase of an area under points: `xs` ascends, `ys` descends.
-#[derive(Clone, Debug, Default)]
-struct Area {
-    xs: Vec<f64>,
-    ys: Vec<f64>,
-    total: f64,
-}
-
-impl Area {
-    fn clear(&mut self) {
-        self.xs.clear();
-        self.ys.clear();
-        self.total = 0.0;
-    }
-
-    fn insert(&mut self, x: f64, y: f64) {
-        let next = self.xs.partition_point(|step| *step < x);
-        if self.ys.get(next).is_some_and(|step| *step >= y) {
-            return;
-        }
-        // Steps `start..end` lie under the point.
-        let end = next + usize::from(self.xs.get(next) == Some(&x));
-        let mut start = end;
-        let mut right = x;
-        let mut height = self.ys.get(end).copied().unwrap_or(0.0);
-        while let Some((step_x, step_y)) = start
-            .checked_sub(1)
-            .and_then(|idx| Some((*self.xs.get(idx)?, *self.ys.get(idx)?)))
-            .filter(|(_, step_y)| *step_y <= y)
-        {
-            self.total += (right - step_x) * (y - height);
-            right = step_x;
-            height = step_y;
-            start -= 1;
-        }
-        let left = start.checked_sub(1).and_then(|idx| self.xs.get(idx)).copied().unwrap_or(0.0);
-        self.total += (right - left) * (y - height);
-        if start == end {
-            self.xs.insert(start, x);
-            self.ys.insert(start, y);
-        } else if let (Some(step_x), Some(step_y)) =
-            (self.xs.get_mut(start), self.ys.get_mut(start))
-        {
-            *step_x = x;
-            *step_y = y;
-            self.xs.drain(start + 1..end);
-            self.ys.drain(start + 1..end);
-        }
-    }
+/// As [`hypervolume`], or none when the work ends before.
+pub fn hypervolume_within(
+    objectives: &[f64],
+    reference: &[f64],
+    work: &mut Work<'_>,
+) -> Option<f64> {
+    let volume = Volume::default().of(&mut gains(objectives, reference), reference.len(), work);
+    work.finish(volume)
 }
 
 /// Sort rows of `n` values by the last one, greatest first.
@@ -93,10 +64,12 @@ pub(super) fn sort_by_last(points: &mut [f64], n: usize, scratch: &mut Vec<f64>)
     points.copy_from_slice(scratch);
 }
 
-/// Volumes of gains, and the memory for them.
+/// Volumes of gains, and the memory for them. What comes back once work is over means nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Volume {
-    area: Area,
+    stairs: Stairs,
+    shelf: Shelf,
+    whole: Table,
     scratch: Vec<f64>,
     /// Memory per number of dimensions.
     levels: Vec<Level>,
@@ -104,75 +77,110 @@ pub(super) struct Volume {
 
 #[derive(Clone, Debug, Default)]
 struct Level {
-    seen: Vec<f64>,
-    clipped: Vec<f64>,
+    row: Vec<f64>,
+    /// Rows before this one, without their last gain.
+    seen: Table,
+    /// Those, clipped to this one.
+    clipped: Table,
 }
 
 impl Volume {
+    /// Make room for `n_rows` rows of up to four dimensions.
+    pub(super) fn reserve(&mut self, n_rows: usize) {
+        self.stairs.reserve(n_rows);
+        self.shelf.reserve(n_rows);
+    }
+
     /// The volume under gains of `n` dimensions, in any order; they are sorted.
-    pub(super) fn of(&mut self, points: &mut [f64], n: usize) -> f64 {
+    pub(super) fn of(&mut self, points: &mut [f64], n: usize, work: &mut Work<'_>) -> f64 {
         match n {
-            0 => 0.0,
-            1 => points.iter().copied().fold(0.0, f64::max),
-            2 => self.of_2(points),
-            _ => {
-                sort_by_last(points, n, &mut self.scratch);
-                self.of_sorted(points, n)
-            }
+            0 => return 0.0,
+            1 => return points.iter().copied().fold(0.0, f64::max),
+            2 => return of_2(points),
+            _ => sort_by_last(points, n, &mut self.scratch),
         }
-    }
-
-    fn of_2(&mut self, points: &[f64]) -> f64 {
-        self.area.clear();
-        let mut rows = points.as_chunks::<2>().0.to_vec();
-        rows.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
-        let mut height = 0.0;
-        let mut area = 0.0;
-        for [x, y] in rows {
-            if y > height {
-                area += x * (y - height);
-                height = y;
-            }
+        if n == 3 {
+            return self.of_3(points, work);
         }
-        area
+        let mut whole = std::mem::take(&mut self.whole);
+        whole.reset(n, points.len() / n);
+        for row in points.chunks_exact(n) {
+            whole.push(row);
+        }
+        let volume = self.of_table(&whole, work);
+        self.whole = whole;
+        volume
     }
 
-    /// The volume under gains of at least three dimensions that descend in the last one.
-    pub(super) fn of_sorted(&mut self, points: &[f64], n: usize) -> f64 {
-        if n == 3 { self.of_3(points) } else { self.of_many(points, n) }
-    }
-
-    fn of_3(&mut self, points: &[f64]) -> f64 {
-        self.area.clear();
+    fn of_3(&mut self, points: &[f64], work: &mut Work<'_>) -> f64 {
+        self.stairs.clear();
         let mut volume = 0.0;
+        let mut area = 0.0;
         let mut above = 0.0;
-        for [x, y, z] in points.as_chunks::<3>().0 {
-            volume += self.area.total * (above - z);
-            above = *z;
-            self.area.insert(*x, *y);
+        for points in points.as_chunks::<3>().0.chunks(ROWS_A_LOOK) {
+            if !work.spend(3 * points.len()) {
+                return 0.0;
+            }
+            for [x, y, z] in points {
+                volume += area * (above - z);
+                above = *z;
+                area += self.stairs.insert([*x, *y], [0.0; 2]);
+            }
         }
-        volume + self.area.total * above
+        volume + area * above
     }
 
-    fn of_many(&mut self, points: &[f64], n: usize) -> f64 {
+    /// The volume under at least four columns of gains that descend in the last.
+    fn of_table(&mut self, points: &Table, work: &mut Work<'_>) -> f64 {
+        if points.n_columns() == 4 { self.of_4(points, work) } else { self.of_many(points, work) }
+    }
+
+    fn of_4(&mut self, points: &Table, work: &mut Work<'_>) -> f64 {
+        let shelf = &mut self.shelf;
+        let n_rows = points.n_rows();
+        shelf.reset(n_rows);
+        let mut volume = 0.0;
+        dispatch(
+            #[inline(always)]
+            || {
+                let [xs, ys, zs, ws] = points.first_columns();
+                let rows = xs.iter().zip(ys).zip(zs).zip(ws).take(n_rows).enumerate();
+                for (idx, (((x, y), z), gain)) in rows {
+                    if !work.spend(2 * idx) {
+                        return;
+                    }
+                    volume += gain * shelf.insert([*x, *y, *z], [0.0; 3]);
+                }
+            },
+        );
+        volume
+    }
+
+    fn of_many(&mut self, points: &Table, work: &mut Work<'_>) -> f64 {
+        let n = points.n_columns();
         if self.levels.len() <= n {
             self.levels.resize(n + 1, Level::default());
         }
         let mut level = self.levels.get_mut(n).map(std::mem::take).unwrap_or_default();
-        let Level { seen, clipped } = &mut level;
-        // `seen`: rows before this one without their last gain, descending in what is then the last.
-        seen.clear();
-        let m = n - 1;
+        let Level { row, seen, clipped } = &mut level;
+        seen.reset(n - 1, points.n_rows());
+        row.clear();
+        row.resize(n, 0.0);
         let mut volume = 0.0;
-        for row in points.chunks_exact(n) {
-            let (Some(own), Some(gain)) = (row.get(..m), row.last()) else { continue };
-            if seen.chunks_exact(m).any(|other| is_nowhere_worse(own, other)) {
-                continue;
+        for idx in 0..points.n_rows() {
+            points.read(idx, row);
+            let Some((gain, own)) = row.split_last() else { continue };
+            let alone = self.alone(own, seen, clipped, work);
+            if alone > 0.0 {
+                volume += gain * alone;
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        seen.drop_covered(0, own);
+                        seen.insert_sorted(own);
+                    },
+                );
             }
-            volume += gain * self.alone(own, seen, clipped);
-            remove_dominated(seen, own);
-            let place = seen.chunks_exact(m).take_while(|other| other.last() >= own.last()).count();
-            seen.splice(place * m..place * m, own.iter().copied());
         }
         if let Some(place) = self.levels.get_mut(n) {
             *place = level;
@@ -180,38 +188,109 @@ impl Volume {
         volume
     }
 
-    /// What `own` dominates and none of `others` does; these descend in their last dimension.
-    pub(super) fn alone(&mut self, own: &[f64], others: &[f64], clipped: &mut Vec<f64>) -> f64 {
-        clipped.clear();
-        for other in others.chunks_exact(own.len()) {
-            let start = clipped.len();
-            clipped.extend(own.iter().zip(other).map(|(own, other)| own.min(*other)));
-            let (known, new) = clipped.split_at_mut(start);
-            if own.len() > 3 {
-                // Rows come descending in the last dimension only: either may dominate.
-                if known.chunks_exact(own.len()).any(|row| is_nowhere_worse(new, row)) {
-                    clipped.truncate(start);
-                }
-            } else if *new == *own {
-                return 0.0;
-            }
+    /// What `own` dominates and none of `others` does, in three and more dimensions; others descend
+    /// in the last.
+    pub(super) fn alone(
+        &mut self,
+        own: &[f64],
+        others: &Table,
+        clipped: &mut Table,
+        work: &mut Work<'_>,
+    ) -> f64 {
+        if !work.spend(own.len() * others.n_rows()) {
+            return 0.0;
         }
-        (own.iter().product::<f64>() - self.of_sorted(clipped, own.len())).max(0.0)
+        if others.n_rows() <= FEW {
+            return few(own, others).max(0.0);
+        }
+        let shelf = &mut self.shelf;
+        if let [x, y, z] = *own {
+            return dispatch(
+                #[inline(always)]
+                || shelf.alone_3([x, y, z], others),
+            )
+            .max(0.0);
+        }
+        if let [x, y, z, w] = *own {
+            return dispatch(
+                #[inline(always)]
+                || shelf.alone_4([x, y, z, w], others),
+            )
+            .max(0.0);
+        }
+        let is_covered = dispatch(
+            #[inline(always)]
+            || clip(own, others, clipped, &mut self.scratch),
+        );
+        if is_covered || !work.spend(clipped.n_rows() * others.n_rows()) {
+            return 0.0;
+        }
+        let volume = if clipped.n_rows() <= FEW {
+            few(own, clipped)
+        } else {
+            own.iter().product::<f64>() - self.of_table(clipped, work)
+        };
+        volume.max(0.0)
     }
 }
 
-/// Keep the rows that are not nowhere above `own`.
-fn remove_dominated(rows: &mut Vec<f64>, own: &[f64]) {
-    let n = own.len();
-    let mut kept = 0;
-    for row in 0..rows.len() / n {
-        let range = row * n..(row + 1) * n;
-        if rows.get(range.clone()).is_some_and(|row| !is_nowhere_worse(row, own)) {
-            rows.copy_within(range, kept * n);
-            kept += 1;
+fn of_2(points: &[f64]) -> f64 {
+    let mut rows = points.as_chunks::<2>().0.to_vec();
+    rows.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+    let mut height = 0.0;
+    let mut area = 0.0;
+    for [x, y] in rows {
+        if y > height {
+            area += x * (y - height);
+            height = y;
         }
     }
-    rows.truncate(kept * n);
+    area
+}
+
+/// Clip all rows to `own` and keep in `clipped` those that are not below another. True when a row
+/// covers `own`.
+#[inline(always)]
+fn clip(own: &[f64], others: &Table, clipped: &mut Table, wide: &mut Vec<f64>) -> bool {
+    if others.covers(own) {
+        return true;
+    }
+    let (n, n_rows) = (own.len(), others.n_rows());
+    clipped.reset(n, n_rows);
+    wide.clear();
+    wide.resize(n_rows * n, 0.0);
+    for ((value, column), place) in own.iter().zip(others.columns()).zip(0..) {
+        let cells = wide.iter_mut().skip(place).step_by(n);
+        for (cell, other) in cells.zip(column) {
+            *cell = if other < value { *other } else { *value };
+        }
+    }
+    for row in wide.chunks_exact(n) {
+        if !clipped.covers(row) {
+            // Rows that are equal in the last dimension may come in any order.
+            clipped.drop_covered(0, row);
+            clipped.push(row);
+        }
+    }
+    false
+}
+
+/// What `own` alone dominates beside up to three rows, by inclusion and exclusion.
+fn few(own: &[f64], others: &Table) -> f64 {
+    let least = |a: f64, b: f64| if b < a { b } else { a };
+    // Own, then each other; what they share, two and two; what all share.
+    let mut products = [1.0; 8];
+    for (value, column) in own.iter().zip(others.columns()) {
+        let [a, b, c, ..] = lanes(column, 0).map(|other| least(other, *value));
+        let ab = least(a, b);
+        let parts = [*value, a, b, c, ab, least(a, c), least(b, c), least(ab, c)];
+        for (product, part) in products.iter_mut().zip(parts) {
+            *product *= part;
+        }
+    }
+    let [whole, a, b, c, ab, ac, bc, abc] = products;
+    // Rows that are not there are zeros, and so are their products.
+    (whole - a) - (b - ab) - ((c - ac) - (bc - abc))
 }
 
 /// An estimated volume.
@@ -226,14 +305,16 @@ pub struct Estimate {
 /// The hypervolume from `n_samples` uniform points in the box between the rows' ideal point and the
 /// reference. `confidence` lies in (0, 1).
 ///
-/// Complexity: `n_samples * n * m` at most, whatever the number of objectives.
+/// Complexity: `n_samples * n * m` at most, whatever the number of objectives. None when the work ends
+/// before.
 pub fn estimate(
     objectives: &[f64],
     reference: &[f64],
     n_samples: usize,
     confidence: f64,
     seed: u64,
-) -> Estimate {
+    work: &mut Work<'_>,
+) -> Option<Estimate> {
     let n = reference.len().max(1);
     let gains = gains(objectives, reference);
     let mut widest = vec![0.0; n];
@@ -249,6 +330,9 @@ pub fn estimate(
     let mut n_covered = 0_usize;
     let mut rng = Stream::new(seed, 0, 0);
     for _ in 0..n_samples {
+        if !work.spend(gains.len()) {
+            break;
+        }
         for (value, widest) in point.iter_mut().zip(&widest) {
             *value = rng.uniform() * widest;
         }
@@ -256,8 +340,8 @@ pub fn estimate(
     }
     let whole: f64 = widest.iter().product();
     let n_samples = n_samples.max(1) as f64;
-    Estimate {
+    work.finish(Estimate {
         volume: whole * n_covered as f64 / n_samples,
         error: whole * ((2.0 / (1.0 - confidence)).ln() / (2.0 * n_samples)).sqrt(),
-    }
+    })
 }

@@ -13,15 +13,20 @@ mod hypervolume;
 mod indicators;
 mod order;
 mod ranks;
+mod shelf;
+mod stairs;
 mod sweep;
+mod table;
+mod work;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use contributions::Contributions;
-pub use contributions::contributions;
+pub use contributions::{contributions, contributions_within};
 pub use crowding::Crowding;
-pub use hypervolume::{Estimate, estimate, hypervolume};
+pub use hypervolume::{Estimate, estimate, hypervolume, hypervolume_within};
 pub use indicators::{epsilon_additive, epsilon_multiplicative, gd, igd, igd_plus};
 pub(crate) use order::{key, narrow};
 pub use ranks::Ranker;
+pub use work::{HYPERVOLUME_STEPS_MAX, Work};

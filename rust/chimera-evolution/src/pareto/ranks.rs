@@ -8,6 +8,7 @@
 
 use super::bitset::Blocks;
 use super::order::{self, Entry, row_of};
+use super::work::Work;
 
 /// The lower-left staircase of points: `ys` ascends, `zs` descends.
 #[derive(Clone, Debug, Default)]
@@ -63,19 +64,32 @@ impl Ranker {
     /// Complexity: `n log n` for two objectives, `n log² n` comparisons for three, `m n² / 64` word
     /// operations for more.
     pub fn rank(&mut self, objectives: &[f64], n_objectives: usize, ranks: &mut Vec<u32>) -> usize {
+        let work = &mut Work::unlimited();
+        self.rank_within(objectives, n_objectives, ranks, work).unwrap_or(0)
+    }
+
+    /// As [`Ranker::rank`], or none when the work ends before.
+    pub fn rank_within(
+        &mut self,
+        objectives: &[f64],
+        n_objectives: usize,
+        ranks: &mut Vec<u32>,
+        work: &mut Work<'_>,
+    ) -> Option<usize> {
         ranks.clear();
         ranks.resize(objectives.len() / n_objectives.max(1), 0);
         if ranks.is_empty() {
-            return 0;
+            self.order.clear();
+            return Some(0);
         }
         order::lexicographic(objectives, n_objectives, &mut self.order);
         match n_objectives {
             1 => self.rank_1(ranks),
             2 => self.rank_2(objectives, ranks),
-            3 => self.rank_3(objectives, ranks),
-            _ => self.blocks.rank(objectives, n_objectives, &self.order, ranks),
+            3 => self.rank_3(objectives, ranks, work),
+            _ => self.blocks.rank(objectives, n_objectives, &self.order, ranks, work),
         }
-        ranks.iter().max().map_or(0, |last| *last as usize + 1)
+        work.finish(ranks.iter().max().map_or(0, |last| *last as usize + 1))
     }
 
     fn rank_1(&self, ranks: &mut [u32]) {
@@ -91,6 +105,7 @@ impl Ranker {
     fn rank_2(&mut self, objectives: &[f64], ranks: &mut [u32]) {
         let (rows, _) = objectives.as_chunks::<2>();
         self.tails.clear();
+        self.tails.reserve(rows.len());
         let mut last = [f64::NAN; 2];
         let mut rank = 0;
         for (_, row) in &self.order {
@@ -113,7 +128,7 @@ impl Ranker {
         }
     }
 
-    fn rank_3(&mut self, objectives: &[f64], ranks: &mut [u32]) {
+    fn rank_3(&mut self, objectives: &[f64], ranks: &mut [u32], work: &mut Work<'_>) {
         let (rows, _) = objectives.as_chunks::<3>();
         let mut n_fronts = 0;
         let mut last = [f64::NAN; 3];
@@ -126,6 +141,9 @@ impl Ranker {
             };
             if *point != last {
                 let [_, y, z] = *point;
+                if !work.spend(n_fronts.max(3)) {
+                    return;
+                }
                 let fronts = self.stairs.get(..n_fronts).unwrap_or(&[]);
                 rank = fronts.partition_point(|front| front.covers(y, z));
                 if rank == n_fronts {
@@ -150,11 +168,19 @@ impl Ranker {
     }
 
     /// Keep in `kept` the rows that no other dominates, in ascending order of row.
-    pub fn first_front(&mut self, objectives: &[f64], n_objectives: usize, kept: &mut Vec<u32>) {
+    /// None when the work ends before.
+    pub fn first_front(
+        &mut self,
+        objectives: &[f64],
+        n_objectives: usize,
+        kept: &mut Vec<u32>,
+        work: &mut Work<'_>,
+    ) -> Option<()> {
         let mut ranks = Vec::new();
-        self.rank(objectives, n_objectives, &mut ranks);
+        self.rank_within(objectives, n_objectives, &mut ranks, work)?;
         kept.clear();
         kept.extend(ranks.iter().zip(0..).filter(|(rank, _)| **rank == 0).map(|(_, row)| row));
+        Some(())
     }
 }
 

@@ -7,6 +7,7 @@
 //! walk over the rows within the box in place of their lists).
 
 use super::order::{Entry, key};
+use super::work::Work;
 
 /// A row on the staircase: `x` ascends, `y` descends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,8 +44,20 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
+    /// Make room for `n_rows` rows.
+    pub(super) fn reserve(&mut self, n_rows: usize) {
+        self.order.clear();
+        self.order.reserve(n_rows);
+        self.seen.clear();
+        self.seen.reserve(n_rows);
+        self.stairs.clear();
+        self.stairs.reserve(n_rows);
+        self.alone.clear();
+        self.alone.reserve(n_rows);
+    }
+
     /// What each of the gains alone dominates, rows that do not dominate each other.
-    pub(super) fn measure(&mut self, gains: &[[f64; 3]], out: &mut [f64]) {
+    pub(super) fn measure(&mut self, gains: &[[f64; 3]], out: &mut [f64], work: &mut Work<'_>) {
         // Less is better from here on, and the reference is 0.
         self.order.clear();
         self.order.extend((0..).zip(gains).map(|(row, [_, _, z])| (key(-*z), row)));
@@ -60,6 +73,9 @@ impl Sweep {
         let order = std::mem::take(&mut self.order);
         let same = |a: &Entry, b: &Entry| gains.get(a.1 as usize) == gains.get(b.1 as usize);
         for twins in order.chunk_by(same) {
+            if !work.spend(3) {
+                break;
+            }
             if let Some((_, row)) = twins.first() {
                 let [x, y] = xy(*row);
                 let height = gains.get(*row as usize).map_or(0.0, |[_, _, z]| -*z);

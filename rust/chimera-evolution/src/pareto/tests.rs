@@ -47,6 +47,16 @@ fn ranks_are_those_of_peeling_fronts_off() {
 }
 
 #[test]
+fn no_rows_have_no_order() {
+    let mut ranker = Ranker::default();
+    let mut ranks = Vec::new();
+    ranker.rank(&[1.0, 2.0, 2.0, 1.0], 2, &mut ranks);
+    assert_eq!(ranker.lexicographic().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(ranker.rank(&[], 2, &mut ranks), 0);
+    assert_eq!(ranker.lexicographic().count(), 0);
+}
+
+#[test]
 fn ranks_of_many_objectives_cross_blocks() {
     let mut ranks = Vec::new();
     for (m, n_values) in [(4, 0), (5, 6), (4, 3)] {
@@ -141,7 +151,8 @@ fn estimates_keep_their_error_bound() {
     let reference = [1.0; 4];
     let exact = hypervolume(&values, &reference);
     for seed in 0..20 {
-        let found = estimate(&values, &reference, 4000, 0.999, seed);
+        let work = &mut Work::unlimited();
+        let found = estimate(&values, &reference, 4000, 0.999, seed, work).unwrap();
         assert!((found.volume - exact).abs() <= found.error);
     }
 }
@@ -150,9 +161,39 @@ fn estimates_keep_their_error_bound() {
 fn indicators_of_small_sets() {
     let front = [0.0, 1.0, 1.0, 0.0];
     let rows = [0.0, 2.0, 2.0, 0.0];
-    assert_eq!(gd(&rows, &front, 2), 1.0);
-    assert_eq!(igd(&rows, &front, 2), 1.0);
-    assert_eq!(igd_plus(&[0.0, 0.0], &front, 2), 0.0);
-    assert_eq!(epsilon_additive(&rows, &front, 2), 1.0);
-    assert_eq!(epsilon_multiplicative(&[2.0, 3.0], &[1.0, 2.0], 2), 2.0);
+    let work = &mut Work::unlimited();
+    assert_eq!(gd(&rows, &front, 2, work), Some(1.0));
+    assert_eq!(igd(&rows, &front, 2, work), Some(1.0));
+    assert_eq!(igd_plus(&[0.0, 0.0], &front, 2, work), Some(0.0));
+    assert_eq!(epsilon_additive(&rows, &front, 2, work), Some(1.0));
+    assert_eq!(epsilon_multiplicative(&[2.0, 3.0], &[1.0, 2.0], 2, work), Some(2.0));
+}
+
+#[test]
+fn work_ends_at_its_limit_and_when_it_is_stopped() {
+    let values = random(30, 6, 0, 7);
+    let reference = [1.0; 6];
+    let known = hypervolume(&values, &reference);
+    // The least limit that is enough, by bisection.
+    let finds = |n_steps| {
+        let work = &mut Work::limited(n_steps);
+        hypervolume_within(&values, &reference, work).inspect(|found| assert_eq!(*found, known))
+    };
+    let (mut few, mut enough) = (0_u64, HYPERVOLUME_STEPS_MAX);
+    while enough - few > 1 {
+        let middle = few.midpoint(enough);
+        if finds(middle).is_some() { enough = middle } else { few = middle }
+    }
+    assert!(finds(few).is_none() && finds(enough).is_some() && enough > 1000, "{enough}");
+    let stopped = || true;
+    let stop = || Work::until(u64::MAX, &stopped);
+    assert!(hypervolume_within(&values, &reference, &mut stop()).is_none());
+    assert!(contributions_within(&values, &reference, &mut stop()).is_none());
+    assert!(estimate(&values, &reference, 10, 0.9, 1, &mut stop()).is_none());
+    assert!(gd(&values, &values, 6, &mut stop()).is_none());
+    assert!(epsilon_additive(&values, &values, 6, &mut stop()).is_none());
+    let mut ranks = Vec::new();
+    for m in [3, 6] {
+        assert!(Ranker::default().rank_within(&values, m, &mut ranks, &mut stop()).is_none());
+    }
 }

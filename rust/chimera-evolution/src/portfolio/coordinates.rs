@@ -15,6 +15,10 @@ const BRACKET_MIN: f64 = 1e-9;
 const SURPRISE: f64 = 1e-6;
 /// Points that every line begins with.
 const FIRST: [f64; 5] = [0.0, 1.0, 0.5, 0.75, 0.25];
+/// Points on a line at most. Lines that need more have too many minima for intervals to be halved.
+const POINTS_MAX: usize = 256;
+/// Points on a line on which nothing changes: such a gene does not count.
+const FLAT_MAX: usize = 24;
 /// Points on a line before steps may be local ones only in turns.
 const N_GLOBAL: usize = 12;
 
@@ -26,9 +30,23 @@ struct Line {
     best: f64,
     value: f64,
     turn: u32,
+    /// Memory of a median.
+    #[serde(skip)]
+    sorted: Vec<f64>,
 }
 
 impl Line {
+    fn new(place: f64) -> Self {
+        let mut points = Vec::with_capacity(POINTS_MAX);
+        points.push((place, 0.0));
+        Self { points, best: place, sorted: Vec::with_capacity(POINTS_MAX), ..Self::default() }
+    }
+
+    fn is_flat(&self) -> bool {
+        let first = self.points.first().map_or(0.0, |point| point.1);
+        self.points.iter().all(|point| point.1 == first)
+    }
+
     fn add(&mut self, place: f64, value: f64) {
         let idx = self.points.partition_point(|point| point.0 < place);
         self.points.insert(idx, (place, value));
@@ -41,6 +59,9 @@ impl Line {
     /// Where to look next; none when nothing is left.
     fn next(&mut self) -> Option<f64> {
         let n = self.points.len();
+        if n >= POINTS_MAX || (n == FLAT_MAX && self.is_flat()) {
+            return None;
+        }
         if n <= FIRST.len() {
             let is_new = |place: f64| self.points.iter().all(|p| (p.0 - place).abs() > 1e-3);
             if let Some(place) = FIRST.into_iter().find(|place| is_new(*place)) {
@@ -83,10 +104,12 @@ impl Line {
         Some(if above > below { b + least } else { b - least })
     }
 
-    fn global(&self) -> Option<f64> {
-        let mut values: Vec<f64> = self.points.iter().map(|point| point.1).collect();
-        values.sort_by(f64::total_cmp);
-        let typical = values.get(values.len() / 2).copied().unwrap_or(0.0) - self.value;
+    fn global(&mut self) -> Option<f64> {
+        self.sorted.clear();
+        self.sorted.extend(self.points.iter().map(|point| point.1));
+        let middle = self.sorted.len() / 2;
+        let (_, median, _) = self.sorted.select_nth_unstable_by(middle, f64::total_cmp);
+        let typical = *median - self.value;
         // STEP looks for an improvement of this much.
         let wanted = (1e-4 * typical).max(1e-12 * self.value.abs()).max(1e-300);
         let mut easiest = None;
@@ -130,12 +153,11 @@ pub(super) enum End {
 
 impl Coordinates {
     pub fn new(x: &[f64], f: f64) -> Self {
-        let lines = x.iter().map(|x| Line { points: vec![(*x, 0.0)], best: *x, ..Line::default() });
         let mut out = Self {
             x: x.to_vec(),
             f,
-            lines: lines.collect(),
-            trials: Vec::new(),
+            lines: x.iter().copied().map(Line::new).collect(),
+            trials: Vec::with_capacity(x.len()),
             is_joint: false,
             end: None,
         };

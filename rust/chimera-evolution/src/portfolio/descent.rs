@@ -60,6 +60,22 @@ pub(super) struct Descent {
     y: Vec<f64>,
     fy: f64,
     gy: Vec<f64>,
+    #[serde(skip)]
+    scratch: Scratch,
+}
+
+/// Memory of a step.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    step: Vec<f64>,
+    change: Vec<f64>,
+    turned: Vec<f64>,
+    free: Vec<f64>,
+}
+
+fn fill(out: &mut Vec<f64>, values: impl Iterator<Item = f64>) {
+    out.clear();
+    out.extend(values);
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -85,6 +101,7 @@ impl Descent {
             y: x.to_vec(),
             fy: f,
             gy: vec![0.0; d],
+            scratch: Scratch::default(),
         }
     }
 
@@ -208,9 +225,10 @@ impl Descent {
     /// Update of the inverse curvature from the last step.
     fn learn(&mut self) {
         let d = self.x.len();
-        let s: Vec<f64> = self.y.iter().zip(&self.x).map(|(y, x)| y - x).collect();
-        let mut change: Vec<f64> = self.gy.iter().zip(&self.g).map(|(a, b)| a - b).collect();
-        let mut curvature = dot(&s, &change);
+        let Scratch { step: s, change, turned, .. } = &mut self.scratch;
+        fill(s, self.y.iter().zip(&self.x).map(|(y, x)| y - x));
+        fill(change, self.gy.iter().zip(&self.g).map(|(a, b)| a - b));
+        let mut curvature = dot(s, change);
         if !self.h.is_empty() {
             // Along a whole quasi-Newton step the old curvature times the step is a multiple of g.
             let whole =
@@ -223,11 +241,11 @@ impl Descent {
                     let bent = if *p == 0.0 { 0.0 } else { -factor * g };
                     *change = share * *change + (1.0 - share) * bent;
                 }
-                curvature = dot(&s, &change);
+                curvature = dot(s, change);
             }
         }
-        let squared = dot(&change, &change);
-        if !(curvature > 1e-12 * (dot(&s, &s) * squared).sqrt()) || !squared.is_finite() {
+        let squared = dot(change, change);
+        if !(curvature > 1e-12 * (dot(s, s) * squared).sqrt()) || !squared.is_finite() {
             return;
         }
         if self.h.is_empty() {
@@ -237,10 +255,10 @@ impl Descent {
             }
         }
         // H + (1 + y'Hy / s'y) ss' / s'y - (Hy s' + s (Hy)') / s'y
-        let turned: Vec<f64> = self.h.chunks_exact(d).map(|row| dot(row, &change)).collect();
-        let scale = (1.0 + dot(&change, &turned) / curvature) / curvature;
-        for ((row, s_i), turned_i) in self.h.chunks_exact_mut(d).zip(&s).zip(&turned) {
-            for ((slot, s_j), turned_j) in row.iter_mut().zip(&s).zip(&turned) {
+        fill(turned, self.h.chunks_exact(d).map(|row| dot(row, change)));
+        let scale = (1.0 + dot(change, turned) / curvature) / curvature;
+        for ((row, s_i), turned_i) in self.h.chunks_exact_mut(d).zip(s.iter()).zip(turned.iter()) {
+            for ((slot, s_j), turned_j) in row.iter_mut().zip(s.iter()).zip(turned.iter()) {
                 *slot += scale * s_i * s_j - (turned_i * s_j + s_i * turned_j) / curvature;
             }
         }
@@ -249,24 +267,25 @@ impl Descent {
     /// Direction from the base, and its first trial.
     fn aim(&mut self) {
         let d = self.x.len();
-        let mut free = self.g.clone();
+        let free = &mut self.scratch.free;
+        fill(free, self.g.iter().copied());
         for (slope, x) in free.iter_mut().zip(&self.x) {
             if (*x <= 0.0 && *slope > 0.0) || (*x >= 1.0 && *slope < 0.0) {
                 *slope = 0.0;
             }
         }
-        let steepness = dot(&free, &free).sqrt();
+        let steepness = dot(free, free).sqrt();
         if !(steepness > 0.0 && steepness.is_finite()) {
             self.give_up();
             return;
         }
         self.slope = 0.0;
         if !self.h.is_empty() {
-            let rows = self.h.chunks_exact(d).zip(&free).zip(&mut self.p);
+            let rows = self.h.chunks_exact(d).zip(free.iter()).zip(&mut self.p);
             for ((row, slope), p) in rows {
-                *p = if *slope == 0.0 { 0.0 } else { -dot(row, &free) };
+                *p = if *slope == 0.0 { 0.0 } else { -dot(row, free) };
             }
-            self.slope = dot(&self.p, &free);
+            self.slope = dot(&self.p, free);
             let length = dot(&self.p, &self.p).sqrt();
             self.shortened = (0.5 / length).min(1.0);
             for p in &mut self.p {
@@ -276,7 +295,7 @@ impl Descent {
         }
         if !(self.slope < 0.0) {
             self.h.clear();
-            for (p, slope) in self.p.iter_mut().zip(&free) {
+            for (p, slope) in self.p.iter_mut().zip(free.iter()) {
                 *p = -slope / steepness * FIRST_STEP;
             }
             self.slope = -steepness * FIRST_STEP;

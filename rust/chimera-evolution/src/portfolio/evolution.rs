@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::Context;
+use crate::cma::search::LOST_MAX;
 use crate::cma::{Options, Strategy};
 use crate::constraint::Worth;
 use crate::error::Result;
@@ -22,6 +23,8 @@ pub(super) struct Evolution {
     /// Best objective of recent generations, as a ring.
     recent: Vec<f64>,
     n_generations: u64,
+    /// Generations in a row in which every row failed.
+    n_lost: u64,
     is_done: bool,
     #[serde(skip)]
     order: Vec<usize>,
@@ -43,6 +46,7 @@ impl Evolution {
             strategy: Strategy::new(mean, sigma, &scales, options)?,
             recent: Vec::new(),
             n_generations: 0,
+            n_lost: 0,
             is_done: false,
             order: Vec::new(),
             row: Vec::new(),
@@ -80,6 +84,13 @@ impl Evolution {
         is_own: impl Fn(usize) -> bool,
         context: &Context,
     ) {
+        // Nothing to learn, but not to stay for ever either.
+        if worth.iter().all(|worth| *worth == Worth::WORST) {
+            self.n_lost += 1;
+            self.is_done = self.n_lost >= LOST_MAX;
+            return;
+        }
+        self.n_lost = 0;
         let n_genes = self.strategy.n_genes();
         for (idx, row) in rows.chunks_exact(n_genes).enumerate() {
             if !is_own(idx) {
@@ -89,7 +100,7 @@ impl Evolution {
         self.order.clear();
         self.order.extend(0..worth.len());
         let of = |idx: usize| worth.get(idx).copied().unwrap_or(Worth::WORST);
-        self.order.sort_by(|a, b| of(*a).compare(of(*b), 0.0));
+        self.order.sort_unstable_by(|a, b| of(*a).compare(of(*b), 0.0).then_with(|| a.cmp(b)));
         self.strategy.update(&self.order, None, &context.threads);
         self.judge(self.order.first().map_or(f64::INFINITY, |idx| of(*idx).objective));
     }
@@ -97,6 +108,7 @@ impl Evolution {
     fn judge(&mut self, best: f64) {
         let (n, rows) = (self.strategy.n_genes(), self.strategy.population_size());
         let window = 10 + 30 * n / rows;
+        self.recent.reserve_exact(window.saturating_sub(self.recent.len()));
         #[expect(clippy::cast_possible_truncation, reason = "a place in a short ring")]
         let place = (self.n_generations % window as u64) as usize;
         if let Some(slot) = self.recent.get_mut(place) {

@@ -1,11 +1,13 @@
 //! A portfolio for small budgets: look at the objective first, then use what suits it.
 //!
-//! A few random rows (unless the caller names a start) keep it off plateaus; seven more tell whether the objective is a sum over genes. If so, line searches along all genes at
+//! A few random rows (unless the caller names a start) keep it off plateaus; seven more tell whether
+//! the objective is a sum over genes. If so, line searches along all genes at
 //! once ([`coordinates`]); if not, quasi-Newton descent by differences ([`descent`]); both hand over
 //! to covariance matrix adaptation ([`evolution`]), which restarts with growing populations and in
 //! turns with descents from random points. The order follows what wins at 50 to 200 evaluations a
 //! gene on the BBOB functions, as in HCMA (Loshchilov, Schoenauer & Sebag, 2013). Constrained rows
-//! and failed first rows go to covariance matrix adaptation at once. Works in units of the box.
+//! and failed first rows go to covariance matrix adaptation at once. Works in units of the box,
+//! on the genes whose bounds differ; the others stay put and do not count.
 
 mod coordinates;
 mod descent;
@@ -22,7 +24,7 @@ use crate::constraint::Worth;
 use crate::differential::{bounded_block, check_x0};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::space::Space;
+use crate::space::{Block, Space};
 use coordinates::{Coordinates, End};
 use descent::Descent;
 use evolution::Evolution;
@@ -76,13 +78,15 @@ enum Phase {
 pub struct Auto {
     space: Space,
     settings: Settings,
-    /// In units of the box.
+    /// Indices of the genes that can move; all of them when none can.
+    moving: Vec<usize>,
+    /// Of those, in units of the box.
     start: Vec<f64>,
     phase: Phase,
     best: Vec<f64>,
     worth: Worth,
-    /// What was asked, to tell rows that the caller replaced.
-    asked: Matrix<f64>,
+    /// What was asked, to tell rows that the caller replaced; none once told.
+    asked: Option<Matrix<f64>>,
     /// Distributions begun.
     n_runs: u64,
     n_descents: u64,
@@ -113,20 +117,26 @@ impl Build for Auto {
         {
             return Err(Error::setting("population_size", "2 to 1000000", size));
         }
+        let bounds = || block.lower.iter().zip(&block.upper);
+        let n_moving = bounds().filter(|(lower, upper)| lower < upper).count();
+        let moves = |(lower, upper): (&f64, &f64)| n_moving == 0 || lower < upper;
+        let moving: Vec<usize> =
+            (0..).zip(bounds()).filter(|(_, pair)| moves(*pair)).map(|(idx, _)| idx).collect();
         let start = settings.x0.as_ref().map_or_else(
-            || random_point(seed, 0, block.n_genes()),
+            || random_point(seed, 0, moving.len()),
             |x0| {
-                let bounds = block.lower.iter().zip(&block.upper);
-                x0.iter().zip(bounds).map(|(x, (lower, upper))| unit(*x, *lower, *upper)).collect()
+                let genes = x0.iter().zip(bounds()).filter(|(_, pair)| moves(*pair));
+                genes.map(|(x, (lower, upper))| unit(*x, *lower, *upper)).collect()
             },
         );
         Ok(Self {
             best: start.clone(),
             start,
+            moving,
             settings,
             phase: Phase::Probe,
             worth: Worth::WORST,
-            asked: Matrix::default(),
+            asked: None,
             n_runs: 0,
             n_descents: 0,
             rows: Vec::new(),
@@ -143,6 +153,20 @@ fn unit(x: f64, lower: f64, upper: f64) -> f64 {
 
 fn boxed(u: f64, lower: f64, upper: f64) -> f64 {
     if upper > lower { (lower + u * (upper - lower)).clamp(lower, upper) } else { lower }
+}
+
+/// The moving genes of rows in units of the box, in their places and in units of the genes.
+fn lay_out(units: &[f64], moving: &[usize], block: &Block, out: &mut [f64]) {
+    let n_genes = block.n_genes().max(1);
+    for (row, units) in out.chunks_exact_mut(n_genes).zip(units.chunks_exact(moving.len().max(1))) {
+        row.copy_from_slice(&block.lower);
+        for (idx, value) in moving.iter().zip(units) {
+            let bounds = block.lower.get(*idx).zip(block.upper.get(*idx));
+            if let (Some(gene), Some((lower, upper))) = (row.get_mut(*idx), bounds) {
+                *gene = boxed(*value, *lower, *upper);
+            }
+        }
+    }
 }
 
 impl Auto {
@@ -226,7 +250,10 @@ impl Auto {
 
     fn follow(&mut self, values: &[f64], is_plain: bool, context: &Context) -> Result<()> {
         match &self.phase {
-            Phase::Probe => self.phase = self.open(values, is_plain)?,
+            Phase::Probe => {
+                self.phase = self.open(values, is_plain)?;
+                self.n_runs = u64::from(matches!(self.phase, Phase::Swarm(_)));
+            }
             Phase::Jump => {
                 let value = values.first().copied().unwrap_or(f64::INFINITY);
                 if is_plain && value.is_finite() {
@@ -284,23 +311,22 @@ impl Algorithm for Auto {
     fn ask(&mut self, n: usize, context: &Context, batch: &mut Batch) -> Result<()> {
         let Some(block) = self.space.blocks().first() else { return Ok(()) };
         let Some(Column::F64(genomes)) = batch.genomes.first_mut() else { return Ok(()) };
-        let d = block.n_genes();
-        let values = genomes.reset(n, d);
+        let d = self.moving.len();
+        let mut units = std::mem::take(&mut self.rows);
+        units.resize(n * d, 0.0);
         match &mut self.phase {
-            Phase::Probe => self.probe(context.seed, values),
-            Phase::Lines(lines) => lines.ask(values),
+            Phase::Probe => self.probe(context.seed, &mut units),
+            Phase::Lines(lines) => lines.ask(&mut units),
             Phase::Jump => {
-                values.copy_from_slice(&random_point(context.seed, context.generation + 1, d));
+                units.copy_from_slice(&random_point(context.seed, context.generation + 1, d));
             }
-            Phase::Slope(descent) => descent.ask(values),
-            Phase::Swarm(swarm) => swarm.ask(context, n, values),
+            Phase::Slope(descent) => descent.ask(&mut units),
+            Phase::Swarm(swarm) => swarm.ask(context, n, &mut units),
         }
-        for row in values.chunks_exact_mut(d) {
-            for ((gene, lower), upper) in row.iter_mut().zip(&block.lower).zip(&block.upper) {
-                *gene = boxed(*gene, *lower, *upper);
-            }
-        }
-        self.asked = genomes.clone();
+        self.asked = None;
+        lay_out(&units, &self.moving, block, genomes.reset(n, block.n_genes()));
+        self.rows = units;
+        self.asked = Some(genomes.clone());
         let operator = match &self.phase {
             Phase::Probe => 0,
             Phase::Lines(_) => 1,
@@ -309,7 +335,7 @@ impl Algorithm for Auto {
             Phase::Swarm(_) => 4,
         };
         batch.origins.operators.reset(n, 1).fill(operator);
-        batch.origins.parents = Matrix::default();
+        batch.origins.parents.clear();
         Ok(())
     }
 
@@ -318,13 +344,14 @@ impl Algorithm for Auto {
         let Some(Column::F64(genomes)) = batch.genomes.first() else { return Ok(()) };
         self.rows.clear();
         for row in genomes.rows() {
-            let bounds = block.lower.iter().zip(&block.upper);
-            let genes = row.iter().zip(bounds);
-            self.rows.extend(genes.map(|(x, (lower, upper))| unit(*x, *lower, *upper)));
+            self.rows.extend(self.moving.iter().map(|idx| {
+                let at = |values: &[f64]| values.get(*idx).copied().unwrap_or_default();
+                unit(at(row), at(&block.lower), at(&block.upper))
+            }));
         }
         self.found.clear();
         self.found.extend((0..genomes.n_rows()).map(|row| Worth::of(scores, row)));
-        let d = block.n_genes();
+        let d = self.moving.len();
         for (row, worth) in self.rows.chunks_exact(d).zip(&self.found) {
             if worth.compare(self.worth, 0.0).is_lt() {
                 self.worth = *worth;
@@ -335,10 +362,13 @@ impl Algorithm for Auto {
         // Descent and lines know neither constraints nor foreign rows: one, and they are left.
         let is_plain =
             self.found.iter().all(|worth| worth.violation <= 0.0 || worth.violation.is_infinite());
-        let asked = std::mem::take(&mut self.asked);
-        let is_own = |row: usize| genomes.row(row) == asked.row(row);
-        let is_plain =
-            is_plain && (genomes.is_same_memory(&asked) || (0..genomes.n_rows()).all(is_own));
+        let asked = self.asked.take();
+        let is_own = |row: usize| {
+            asked.as_ref().is_some_and(|asked| {
+                genomes.is_same_memory(asked) || genomes.row(row) == asked.row(row)
+            })
+        };
+        let is_plain = is_plain && (0..genomes.n_rows()).all(is_own);
         let mut values = std::mem::take(&mut self.values);
         values.clear();
         values.extend(self.found.iter().map(|worth| worth.objective));
@@ -362,21 +392,15 @@ impl Algorithm for Auto {
             return Population::default();
         }
         let Some(block) = self.space.blocks().first() else { return Population::default() };
-        let bounds = block.lower.iter().zip(&block.upper);
-        let genes: Vec<f64> = self
-            .best
-            .iter()
-            .zip(bounds)
-            .map(|(u, (lower, upper))| boxed(*u, *lower, *upper))
-            .collect();
+        let mut genes = vec![0.0; block.n_genes()];
+        lay_out(&self.best, &self.moving, block, &mut genes);
         let d = genes.len();
         let column = |value: f64| Matrix::from_vec(vec![value], 1, 1).unwrap_or_default();
         Population {
             genomes: vec![Column::F64(Matrix::from_vec(genes, 1, d).unwrap_or_default())],
             objectives: column(self.worth.objective),
             violations: column(self.worth.violation),
-            descriptors: Matrix::default(),
-            ids: Matrix::default(),
+            ..Population::default()
         }
     }
 

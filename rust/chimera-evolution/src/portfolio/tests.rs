@@ -128,3 +128,70 @@ fn genes_that_are_rounded_inside_go_to_the_distribution() {
     drive(&mut run, 200 * 4, steps);
     assert!(best(&run) < 1e-6, "{}", best(&run));
 }
+
+#[test]
+fn genes_that_cannot_move_do_not_count() {
+    for n_fixed in [1, 3, 5] {
+        let mut bounds = (vec![-5.0; 6], vec![5.0; 6]);
+        for idx in 6 - n_fixed..6 {
+            bounds.0[idx] = 1.0;
+            bounds.1[idx] = 1.0;
+        }
+        let space = Space::real(bounds.0, bounds.1).unwrap();
+        let mut run = Run::new("auto", space, "{}", 5, Threads::one()).unwrap();
+        drive(&mut run, 15, rosenbrock);
+        // One gene alone is a sum over genes.
+        assert_eq!(phase(&run), 3.0, "{n_fixed}");
+        drive(&mut run, 1_480, rosenbrock);
+        assert!(best(&run) < 1e-12, "{n_fixed}: {}", best(&run));
+        let held = run.method().algorithm().population().genomes[0].as_f64().unwrap().clone();
+        assert!(held.row(0)[6 - n_fixed..].iter().all(|value| *value == 1.0), "{held:?}");
+    }
+    let space = Space::real(vec![2.0; 3], vec![2.0; 3]).unwrap();
+    let mut run = Run::new("auto", space, "{}", 5, Threads::one()).unwrap();
+    drive(&mut run, 300, rosenbrock);
+    assert_eq!(run.best().unwrap().genomes[0].as_f64().unwrap().row(0), [2.0; 3]);
+}
+
+#[test]
+fn generations_that_were_lost_teach_nothing() {
+    let settings = r#"{"descent": false, "coordinates": false}"#;
+    let mean_score = |run: &mut Run| {
+        let rows = run.ask(None).unwrap().genomes[0].as_f64().unwrap().clone();
+        rows.rows().map(|row| rosenbrock(row) / rows.n_rows() as f64).sum::<f64>()
+    };
+    let mut run = run(settings, 4);
+    drive(&mut run, 1_000, rosenbrock);
+    let before = mean_score(&mut run);
+    for _ in 0..20 {
+        let n = run.ask(None).unwrap().n_rows();
+        let (objectives, failed) = (vec![f64::NAN; n], vec![true; n]);
+        let scores = Scores { objectives: &objectives, failed: &failed, ..Scores::default() };
+        run.tell(None, &scores).unwrap();
+    }
+    let after = mean_score(&mut run);
+    assert!(after < 10.0 * before, "{before} {after}");
+    // But where everything fails it does not stay for ever.
+    for _ in 0..crate::cma::search::LOST_MAX {
+        let n = run.ask(None).unwrap().n_rows();
+        let (objectives, failed) = (vec![0.0; n], vec![true; n]);
+        let scores = Scores { objectives: &objectives, failed: &failed, ..Scores::default() };
+        run.tell(None, &scores).unwrap();
+    }
+    assert!(run.method().algorithm().figures()[1].1 >= 1.0);
+}
+
+#[test]
+fn lines_are_left_when_there_is_nothing_more_on_them() {
+    let mut run = run("{}", 2);
+    drive(&mut run, 15, |x| (x[0] - 1.0).abs());
+    assert_eq!(phase(&run), 1.0);
+    drive(&mut run, 600, |x| (x[0] - 1.0).abs());
+    assert_eq!(phase(&run), 4.0);
+    assert!(best(&run) < 1e-8, "{}", best(&run));
+    let mut flat = self::run("{}", 2);
+    drive(&mut flat, 15, |_| 3.0);
+    assert_eq!(phase(&flat), 1.0);
+    drive(&mut flat, 60, |_| 3.0);
+    assert_eq!(phase(&flat), 4.0);
+}

@@ -5,16 +5,21 @@
 //! to a point in it; otherwise a k-d tree or, in many dimensions, a blocked scan finds the nearest.
 //! All rank by the same 64-bit distance, and the lower centroid wins among equals.
 
+mod assignment;
+
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
+use self::assignment::Assignment;
 use super::Real;
 use super::grid::check_ranges;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::memory;
 use crate::novelty::nearest::{Nearest, squared_distance};
 use crate::novelty::tree::Tree;
 use crate::novelty::{Finder as Search, Neighbours, Query, TREE_DIMENSIONS_MAX, Way};
+use crate::stop;
 use crate::threads::Threads;
 
 /// Up to this many dimensions buckets are faster than the tree.
@@ -41,7 +46,8 @@ impl KMeans {
     /// Ends early when no sample changes its cluster. The same on any number of threads.
     ///
     /// # Errors
-    /// Fewer samples than centroids, no centroid, too many, or ranges that are empty.
+    /// Fewer samples than centroids, no centroid, too many, ranges that are empty, more samples than
+    /// memory holds; or the caller wants an end.
     pub fn centroids(
         &self,
         n_centroids: usize,
@@ -62,25 +68,24 @@ impl KMeans {
             ));
         }
         let n = lower.len();
+        memory::ensure("samples of k-means", self.n_samples, 8 * n)?;
         let mut samples = Vec::with_capacity(self.n_samples * n);
         for idx in 0..self.n_samples {
+            if idx.is_multiple_of(1 << 16) {
+                stop::check()?;
+            }
             let mut rng = Stream::new(self.seed, 0, idx as u64);
             let ranges = lower.iter().zip(upper);
             samples.extend(ranges.map(|(low, high)| low + (high - low) * rng.uniform()));
         }
         // Samples are independent, so the first of them are a random choice.
         let mut centroids = samples.get(..n_centroids * n).unwrap_or_default().to_vec();
-        let mut nearest = Vec::new();
-        let mut before = Vec::new();
+        let mut assignment = Assignment::new(&samples, lower, upper);
         for _ in 0..self.n_iterations {
-            let rows = Matrix::from_vec(centroids.clone(), n_centroids, n)?;
-            let search = Centroids::with(rows, lower.to_vec(), upper.to_vec(), false);
-            search.locate(&samples, threads, &mut nearest);
-            if nearest == before {
+            if !assignment.update(&centroids, threads)? {
                 break;
             }
-            update(&samples, &nearest, n, &mut centroids);
-            std::mem::swap(&mut nearest, &mut before);
+            update(&samples, assignment.nearest(), n, &mut centroids);
         }
         Ok(centroids)
     }

@@ -13,8 +13,10 @@ use std::slice::from_ref;
 use serde::{Deserialize, Serialize};
 
 use super::{NO_CELL, Real};
+use crate::algorithm::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::memory;
 
 const NO_ROW: u32 = u32::MAX;
 
@@ -134,10 +136,18 @@ pub enum Ids<'a> {
     Each(&'a [u64]),
 }
 
-impl Ids<'_> {
+impl<'a> Ids<'a> {
+    /// Those of a told batch.
+    pub(super) fn of(batch: &'a Batch, context: &Context) -> Self {
+        match batch.ids.as_slice() {
+            [] => Self::From(context.first_id),
+            ids => Self::Each(ids),
+        }
+    }
+
     pub(super) fn get(&self, row: u32) -> u64 {
         match self {
-            Self::From(first) => first + u64::from(row),
+            Self::From(first) => first.wrapping_add(u64::from(row)),
             Self::Each(ids) => ids.get(row as usize).copied().unwrap_or(u64::MAX),
         }
     }
@@ -198,7 +208,7 @@ impl<T: Real> Elites<T> {
     /// An empty store of `n_cells` cells.
     ///
     /// # Errors
-    /// As [`Rule::check`]; no cell, or more than [`super::CELLS_MAX`].
+    /// As [`Rule::check`]; no cell, more than [`super::CELLS_MAX`], or than memory holds.
     pub fn new(n_cells: usize, n_genes: usize, n_descriptors: usize, rule: Rule) -> Result<Self> {
         rule.check()?;
         if n_cells == 0 || n_cells > super::CELLS_MAX {
@@ -208,6 +218,7 @@ impl<T: Real> Elites<T> {
                 n_cells,
             ));
         }
+        memory::ensure("cells of the archive", n_cells, size_of::<Cell>())?;
         let mut elites = Self {
             n_genes,
             n_descriptors,
@@ -412,6 +423,13 @@ impl<T: Real> Elites<T> {
             elite.cell = winner.cell;
             elite.id = batch.ids.get(winner.candidate);
         }
+    }
+
+    /// What the last batch put in: the row of each new or better elite, and that of its candidate.
+    pub fn inserted(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.winners
+            .iter()
+            .filter_map(|winner| Some((self.row_of_cell(winner.cell)?, winner.candidate as usize)))
     }
 
     /// Takes all elites away; cells keep their numbers.

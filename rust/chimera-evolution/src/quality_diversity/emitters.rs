@@ -135,6 +135,9 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
     /// in one direction.
     fn is_spent(emitter: &Emitter, frame: &Frame, variances: &mut Vec<f64>) -> bool {
         let strategy = &emitter.strategy;
+        // Eigenvalues need more memory than variances: all of it at the beginning.
+        variances.clear();
+        variances.reserve(strategy.memory());
         strategy.variances(variances);
         let largest = variances.iter().fold(0.0_f64, |most, value| most.max(*value));
         let is_usable = largest.is_finite() && strategy.sigma() < SIGMA_MOST;
@@ -149,7 +152,7 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
         if strategy.n_updates() % 100 != 99 {
             return false;
         }
-        let (least, greatest) = strategy.extreme_eigenvalues();
+        let (least, greatest) = strategy.extreme_eigenvalues(variances);
         !(least > 0.0 && greatest <= 1e14 * least)
     }
 
@@ -332,7 +335,7 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
             solutions: genes.as_slice(),
             objectives: scores.objectives,
             descriptors: scores.descriptors,
-            ids: Ids::From(context.first_id),
+            ids: Ids::of(batch, context),
         };
         self.archive.add(&rows, &self.skip, &context.threads, &mut self.insertion)?;
         if let Some(elites) = &mut self.elites {
@@ -343,6 +346,12 @@ impl<const ANNEALED: bool> Algorithm for Emitters<ANNEALED> {
             self.learn(idx, context)?;
         }
         Ok(())
+    }
+
+    fn check_tell(&self, n_rows: usize, scores: &Scores<'_>) -> Result<()> {
+        let mut skip = Vec::new();
+        skip_rows(scores, n_rows, &mut skip);
+        self.archive.check_descriptors(scores.descriptors, &skip)
     }
 
     fn population(&self) -> Population {

@@ -6,13 +6,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::archive::{Archive, Layout, Outside};
+use super::archive::{Archive, Cells, Layout, Outside};
 use super::elites::{Candidates, Direction, Ids, Insertion, Rule};
 use super::state::is_space;
 use super::variation::{IsoLine, Parents, Vary};
-use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores};
+use crate::algorithm::{
+    Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores, check_sizes,
+};
 use crate::column::Column;
 use crate::error::{Error, Result};
+use crate::lineage::Lineage;
 use crate::matrix::Matrix;
 use crate::random::fill_space;
 use crate::space::{Kind, Space};
@@ -20,6 +23,9 @@ use crate::threads::Threads;
 
 /// Most rows of a batch.
 pub const BATCH_MAX: usize = 1 << 24;
+
+/// Parents of a child.
+const N_PARENTS: usize = 2;
 
 /// Settings of [`MapElites`].
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +60,8 @@ enum Typed {
 struct State<T> {
     archive: Archive<T>,
     variation: IsoLine<T>,
+    /// Of the elites; of none where boundaries move, and elites with them.
+    lineage: Lineage,
     #[serde(skip)]
     descriptors: Vec<T>,
     #[serde(skip)]
@@ -108,16 +116,43 @@ impl<T: Vary> State<T> {
         Ok(Self {
             variation: IsoLine::new(block, settings.iso_sigma, settings.line_sigma)?,
             archive: Archive::new(&settings.layout, n_genes, rule, outside, &Threads::one())?,
+            lineage: Lineage::new(N_PARENTS),
             descriptors: Vec::new(),
             skip: Vec::new(),
             insertion: Insertion::default(),
         })
     }
 
-    fn is_whole(&self, space: &Space) -> bool {
-        self.archive.check_state().is_ok()
-            && self.archive.elites().n_genes() == space.n_genes()
-            && space.blocks().first().is_some_and(|block| self.variation.fits(block))
+    fn has_lineage(&self) -> bool {
+        !matches!(self.archive.cells(), Cells::Sliding(_))
+    }
+
+    /// Whether a loaded state is of the space.
+    fn check(&self, space: &Space) -> Result<()> {
+        self.archive.check_state()?;
+        let is_whole = self.archive.elites().n_genes() == space.n_genes()
+            && space.blocks().first().is_some_and(|block| self.variation.fits(block));
+        if !is_whole {
+            return Err(Error::State { reason: "its archive does not fit its space".into() });
+        }
+        let n_rows = if self.has_lineage() { self.archive.elites().n_elites() } else { 0 };
+        self.lineage.check(n_rows, N_PARENTS)
+    }
+
+    /// What the archive would refuse, besides what the harness has checked.
+    fn check_tell(&self, n_rows: usize, scores: &Scores<'_>) -> Result<()> {
+        let mut skip = Vec::new();
+        skip_rows(scores, n_rows, &mut skip);
+        let narrow: Vec<T> = scores.descriptors.iter().map(|value| T::nearest(*value)).collect();
+        self.archive.check_descriptors(&narrow, &skip)
+    }
+
+    fn population(&self, genomes: Column) -> Population {
+        let mut population = holdings(&self.archive, genomes);
+        if self.has_lineage() {
+            self.lineage.show(&mut population);
+        }
+        population
     }
 
     fn ask(&self, n: usize, context: &Context, genes: &mut Matrix<T>, parents: &mut Matrix<u64>) {
@@ -126,17 +161,29 @@ impl<T: Vary> State<T> {
         self.variation.vary(n, &known, context, genes, parents);
     }
 
-    fn tell(&mut self, genes: &Matrix<T>, scores: &Scores<'_>, context: &Context) -> Result<()> {
+    fn tell(
+        &mut self,
+        genes: &Matrix<T>,
+        batch: &Batch,
+        scores: &Scores<'_>,
+        context: &Context,
+    ) -> Result<()> {
         self.descriptors.clear();
         self.descriptors.extend(scores.descriptors.iter().map(|value| T::nearest(*value)));
         skip_rows(scores, genes.n_rows(), &mut self.skip);
-        let batch = Candidates {
+        let candidates = Candidates {
             solutions: genes.as_slice(),
             objectives: scores.objectives,
             descriptors: &self.descriptors,
-            ids: Ids::From(context.first_id),
+            ids: Ids::of(batch, context),
         };
-        self.archive.add(&batch, &self.skip, &context.threads, &mut self.insertion)
+        self.archive.add(&candidates, &self.skip, &context.threads, &mut self.insertion)?;
+        if self.has_lineage() {
+            for (row, candidate) in self.archive.elites().inserted() {
+                self.lineage.put(row, batch, candidate, context.generation);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -156,9 +203,9 @@ pub(super) fn holdings<T: Vary>(archive: &Archive<T>, genomes: Column) -> Popula
     Population {
         genomes: vec![genomes],
         objectives: elites.objectives().clone(),
-        violations: Matrix::default(),
         descriptors: Matrix::from_vec(values, n_rows, n_columns).unwrap_or_default(),
         ids: elites.ids().clone(),
+        ..Population::default()
     }
 }
 
@@ -224,36 +271,47 @@ impl Algorithm for MapElites {
 
     fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
         match (&mut self.state, batch.genomes.as_slice()) {
-            (Typed::Wide(state), [Column::F64(genes)]) => state.tell(genes, scores, context),
-            (Typed::Narrow(state), [Column::F32(genes)]) => state.tell(genes, scores, context),
+            (Typed::Wide(state), [Column::F64(genes)]) => state.tell(genes, batch, scores, context),
+            (Typed::Narrow(state), [Column::F32(genes)]) => {
+                state.tell(genes, batch, scores, context)
+            }
             _ => Err(Error::Order("a batch of another space")),
         }
+    }
+
+    fn check_tell(&self, n_rows: usize, scores: &Scores<'_>) -> Result<()> {
+        match &self.state {
+            Typed::Wide(state) => state.check_tell(n_rows, scores),
+            Typed::Narrow(state) => state.check_tell(n_rows, scores),
+        }
+    }
+
+    fn check_state(&self) -> Result<()> {
+        let is_kind = |kind| matches!(self.space.blocks(), [block] if block.kind == kind);
+        let are_settings = (1..=BATCH_MAX).contains(&self.batch_size) && self.qd_offset.is_finite();
+        if !(are_settings && is_space(&self.space)) {
+            return Err(Error::State { reason: "its settings do not fit its space".into() });
+        }
+        match &self.state {
+            Typed::Wide(state) if is_kind(Kind::F64) => state.check(&self.space)?,
+            Typed::Narrow(state) if is_kind(Kind::F32) => state.check(&self.space)?,
+            _ => return Err(Error::State { reason: "its archive does not fit its space".into() }),
+        }
+        check_sizes(self)?;
+        self.population().check(&self.space)
     }
 
     fn population(&self) -> Population {
         match &self.state {
             Typed::Wide(state) => {
                 let genomes = state.archive.elites().solutions().clone();
-                holdings(&state.archive, Column::F64(genomes))
+                state.population(Column::F64(genomes))
             }
             Typed::Narrow(state) => {
                 let genomes = state.archive.elites().solutions().clone();
-                holdings(&state.archive, Column::F32(genomes))
+                state.population(Column::F32(genomes))
             }
         }
-    }
-
-    fn check_state(&self) -> Result<()> {
-        let is_kind = |kind| matches!(self.space.blocks(), [block] if block.kind == kind);
-        let is_whole = match &self.state {
-            Typed::Wide(state) => is_kind(Kind::F64) && state.is_whole(&self.space),
-            Typed::Narrow(state) => is_kind(Kind::F32) && state.is_whole(&self.space),
-        };
-        let are_settings = (1..=BATCH_MAX).contains(&self.batch_size) && self.qd_offset.is_finite();
-        if is_whole && are_settings && is_space(&self.space) {
-            return Ok(());
-        }
-        Err(Error::State { reason: "its archive does not fit its space".into() })
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

@@ -6,6 +6,7 @@
 //! Rojas, 2013). A particle that leaves the box is put on the bound and turns back at half speed. One
 //! random stream a particle and generation.
 
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -14,113 +15,25 @@ use std::cmp::Ordering;
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::algorithm::{Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores};
+use crate::algorithm::{
+    Algorithm, Batch, Build, Context, NO_PARENT, Population, Scores, check_sizes,
+};
 use crate::column::Column;
-use crate::constraint::{Epsilon, Rule, Worth};
-use crate::differential::{bounded_block, check_x0};
+use crate::constraint::{Rule, Worth};
 use crate::error::{Error, Result};
+use crate::lineage::Lineage;
 use crate::matrix::Matrix;
 use crate::random::fill_space;
 use crate::space::Space;
+pub use settings::{Motion, Settings, Topology};
 
 /// Coordinates moved on the calling thread; more are shared out.
 const PARALLEL_GENES: usize = 1 << 15;
 const PARTICLES_PER_TASK: usize = 32;
-
-/// Who informs whom.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Topology {
-    /// The best of all.
-    Global,
-    /// The best of the nearest particles by index on either side.
-    #[default]
-    Ring,
-}
-
-/// How particles move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Motion {
-    /// Coordinate by coordinate.
-    #[default]
-    Constriction,
-    /// From a ball; the result does not depend on the axes.
-    Spherical,
-}
-
-/// Settings of `pso`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Number of particles; none for 10 + 2 sqrt(genes), at least 20.
-    pub population_size: Option<usize>,
-    /// Who informs whom.
-    pub topology: Topology,
-    /// Particles on either side that inform one in a ring.
-    pub n_neighbours: usize,
-    /// How particles move.
-    pub motion: Motion,
-    /// Share of its velocity that a particle keeps.
-    pub inertia: f64,
-    /// Pull towards its own best place.
-    pub cognitive: f64,
-    /// Pull towards its neighbours' best place.
-    pub social: f64,
-    /// Largest step per gene, as a share of the distance between its bounds.
-    pub velocity_max: f64,
-    /// How constraints rank rows.
-    pub constraints: Rule,
-    /// The epsilon level, when it is the rule.
-    pub epsilon: Epsilon,
-    /// Where the first particle begins.
-    pub x0: Option<Vec<f64>>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            population_size: None,
-            topology: Topology::Ring,
-            n_neighbours: 1,
-            motion: Motion::Constriction,
-            // Constriction of 4.1 in all: 0.7298, and 0.7298 * 2.05.
-            inertia: 0.729_843_788_128_358,
-            cognitive: 1.496_179_765_663_133,
-            social: 1.496_179_765_663_133,
-            velocity_max: 0.5,
-            constraints: Rule::Feasibility,
-            epsilon: Epsilon::default(),
-            x0: None,
-        }
-    }
-}
-
-impl Settings {
-    fn check(&self, space: &Space) -> Result<()> {
-        let numbers = [
-            ("inertia", self.inertia, 0.0, 1.0),
-            ("cognitive", self.cognitive, 0.0, 4.0),
-            ("social", self.social, 0.0, 4.0),
-            ("velocity_max", self.velocity_max, 1e-6, 1.0),
-        ];
-        for (name, value, low, high) in numbers {
-            if !(value >= low && value <= high) {
-                return Err(Error::setting(name, format!("a number in [{low}, {high}]"), value));
-            }
-        }
-        if let Some(size) = self.population_size
-            && !(2..=1_000_000).contains(&size)
-        {
-            return Err(Error::setting("population_size", "2 to 1000000", size));
-        }
-        if self.n_neighbours == 0 {
-            return Err(Error::setting("n_neighbours", "at least 1", 0));
-        }
-        self.epsilon.check()?;
-        check_x0(self.x0.as_deref(), bounded_block(space, "pso")?)
-    }
-}
+/// Most particles.
+pub const POPULATION_MAX: usize = 1_000_000;
+/// Parents named in the lineage: the particle's best place and its leader's.
+const N_PARENTS: usize = 2;
 
 /// Particle swarm optimisation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,6 +48,7 @@ pub struct Pso {
     bests: Matrix<f64>,
     worth: Vec<Worth>,
     ids: Vec<u64>,
+    lineage: Lineage,
     /// Per particle, whose best place pulls it.
     leaders: Vec<u32>,
     generation: u64,
@@ -163,6 +77,7 @@ impl Build for Pso {
             bests: Matrix::default(),
             worth: Vec::new(),
             ids: Vec::new(),
+            lineage: Lineage::new(N_PARENTS),
             leaders: Vec::new(),
             generation: 0,
             first_epsilon: 0.0,
@@ -179,21 +94,20 @@ struct Pull<'a> {
     is_own_leader: bool,
 }
 
-impl Pso {
+impl Settings {
     /// New velocity of one particle, by the rule of Clerc and Kennedy.
     fn constrict(&self, pull: &Pull<'_>, rng: &mut Stream, velocity: &mut [f64]) {
-        let Settings { inertia, cognitive, social, .. } = self.settings;
         let points = pull.place.iter().zip(pull.best).zip(pull.leader);
         for (v, ((x, best), leader)) in velocity.iter_mut().zip(points) {
-            let own = cognitive * rng.uniform() * (best - x);
-            let others = social * rng.uniform() * (leader - x);
-            *v = inertia * *v + own + others;
+            let own = self.cognitive * rng.uniform() * (best - x);
+            let others = self.social * rng.uniform() * (leader - x);
+            *v = self.inertia * *v + own + others;
         }
     }
 
     /// New velocity of one particle, by the rule of SPSO-2011.
     fn roll(&self, pull: &Pull<'_>, rng: &mut Stream, velocity: &mut [f64]) {
-        let Settings { inertia, cognitive, social, .. } = self.settings;
+        let Self { inertia, cognitive, social, .. } = *self;
         let centre = |x: f64, best: f64, leader: f64| {
             if pull.is_own_leader {
                 x + 0.5 * cognitive * (best - x)
@@ -214,27 +128,29 @@ impl Pso {
             *v = inertia * *v + centre(*x, *best, *leader) + reach * again.normal() - x;
         }
     }
+}
 
+impl Pso {
     fn fly(&mut self, context: &Context, out: &mut Matrix<f64>) {
         let d = self.space.n_genes();
         let n = self.worth.len();
-        let mut velocities = std::mem::take(&mut self.velocities);
-        let pso = &*self;
+        let Self { settings, places, bests, leaders, velocities, .. } = self;
+        let (settings, places, bests, leaders) = (&*settings, &*places, &*bests, &*leaders);
         let key = |row: usize| context.first_id.wrapping_add(row as u64);
         let move_chunk = |idx: usize, chunk: &mut [f64]| {
             for (offset, velocity) in chunk.chunks_exact_mut(d).enumerate() {
                 let row = idx * PARTICLES_PER_TASK + offset;
-                let leader = pso.leaders.get(row).map_or(row, |leader| *leader as usize);
+                let leader = leaders.get(row).map_or(row, |leader| *leader as usize);
                 let pull = Pull {
-                    place: pso.places.row(row),
-                    best: pso.bests.row(row),
-                    leader: pso.bests.row(leader),
+                    place: places.row(row),
+                    best: bests.row(row),
+                    leader: bests.row(leader),
                     is_own_leader: leader == row,
                 };
                 let mut rng = Stream::new(context.seed, context.generation, key(row));
-                match pso.settings.motion {
-                    Motion::Constriction => pso.constrict(&pull, &mut rng, velocity),
-                    Motion::Spherical => pso.roll(&pull, &mut rng, velocity),
+                match settings.motion {
+                    Motion::Constriction => settings.constrict(&pull, &mut rng, velocity),
+                    Motion::Spherical => settings.roll(&pull, &mut rng, velocity),
                 }
             }
         };
@@ -243,9 +159,9 @@ impl Pso {
         context.threads.for_each_chunk(values, PARTICLES_PER_TASK * d, is_worth_it, move_chunk);
         if let Some(block) = self.space.blocks().first() {
             let bounds = block.lower.iter().zip(&block.upper).cycle();
-            let moving = out.reset(n, d).iter_mut().zip(values).zip(self.places.as_slice());
+            let moving = out.reset(n, d).iter_mut().zip(values).zip(places.as_slice());
             for (((slot, v), x), (lower, upper)) in moving.zip(bounds) {
-                let v_max = self.settings.velocity_max * (upper - lower);
+                let v_max = settings.velocity_max * (upper - lower);
                 *v = v.clamp(-v_max, v_max);
                 let place = x + *v;
                 *slot = place.clamp(*lower, *upper);
@@ -254,7 +170,35 @@ impl Pso {
                 }
             }
         }
-        self.velocities = velocities;
+    }
+
+    /// Whether loaded parts agree with each other.
+    fn check(&self) -> Result<()> {
+        let (n, d) = (self.worth.len(), self.space.n_genes());
+        let size = self.population_size;
+        if !(2..=POPULATION_MAX).contains(&size) || n != 0 && n != size {
+            return Err(Error::batch("population", format!("0 or {size} rows"), n));
+        }
+        if n > 0 {
+            self.space.check(&[Column::F64(self.bests.clone())], n)?;
+            self.space.check(&[Column::F64(self.places.clone())], n)?;
+        }
+        self.lineage.check(n, N_PARENTS)?;
+        let is_worth = |worth: &Worth| !worth.objective.is_nan() && worth.violation >= 0.0;
+        let parts = [
+            self.velocities.as_slice().len() == n * d,
+            self.velocities.as_slice().iter().all(|v| v.is_finite()),
+            self.worth.iter().all(is_worth),
+            self.ids.len() == n && self.leaders.len() == n,
+            self.leaders.iter().all(|leader| (*leader as usize) < n),
+            self.first_epsilon.is_finite() && self.first_epsilon >= 0.0,
+            self.epsilon.is_finite() && self.epsilon >= 0.0,
+            self.generation <= 1 << 53,
+        ];
+        match parts.iter().position(|is_good| !is_good) {
+            Some(idx) => Err(Error::batch("population", "parts that agree", format!("part {idx}"))),
+            None => Ok(()),
+        }
     }
 
     /// First velocities: half the difference between a random point and the particle.
@@ -331,10 +275,10 @@ impl Algorithm for Pso {
         } else {
             self.fly(context, genomes);
         }
-        let parents = batch.origins.parents.reset(n, 2);
+        let parents = batch.origins.parents.reset(n, N_PARENTS);
         parents.fill(NO_PARENT);
         for (slots, (id, leader)) in
-            parents.chunks_exact_mut(2).zip(self.ids.iter().zip(&self.leaders))
+            parents.chunks_exact_mut(N_PARENTS).zip(self.ids.iter().zip(&self.leaders))
         {
             let leader = self.ids.get(*leader as usize).copied().unwrap_or(NO_PARENT);
             for (slot, id) in slots.iter_mut().zip([*id, leader]) {
@@ -349,11 +293,15 @@ impl Algorithm for Pso {
         let Some(Column::F64(genomes)) = batch.genomes.first() else { return Ok(()) };
         let (n, d) = (genomes.n_rows(), genomes.n_columns());
         let is_first = self.worth.is_empty();
-        self.places.reset(n, d).copy_from_slice(genomes.as_slice());
+        // The batch itself, not a copy: the next one goes to other memory while this is held.
+        self.places = genomes.clone();
         if is_first {
             self.bests = genomes.clone();
             self.worth.extend((0..n).map(|row| Worth::of(scores, row)));
-            self.ids.extend((0..n).map(|row| context.first_id.wrapping_add(row as u64)));
+            self.ids.extend((0..n).map(|row| batch.id(row, context)));
+            for row in 0..n {
+                self.lineage.put(row, batch, row, context.generation);
+            }
             self.push_off(context);
             if self.settings.constraints == Rule::Epsilon {
                 self.first_epsilon = self.settings.epsilon.first_level(&self.worth);
@@ -366,7 +314,8 @@ impl Algorithm for Pso {
                 if found.compare(*worth, self.epsilon) == Ordering::Less {
                     best.copy_from_slice(place);
                     *worth = found;
-                    *id = context.first_id.wrapping_add(row as u64);
+                    *id = batch.id(row, context);
+                    self.lineage.put(row, batch, row, context.generation);
                 }
             }
         }
@@ -381,13 +330,21 @@ impl Algorithm for Pso {
     fn population(&self) -> Population {
         let n = self.worth.len();
         let column = |values: Vec<f64>| Matrix::from_vec(values, n, 1).unwrap_or_default();
-        Population {
+        let mut population = Population {
             genomes: vec![Column::F64(self.bests.clone())],
             objectives: column(self.worth.iter().map(|worth| worth.objective).collect()),
             violations: column(self.worth.iter().map(|worth| worth.violation).collect()),
-            descriptors: Matrix::default(),
             ids: Matrix::from_vec(self.ids.clone(), n, 1).unwrap_or_default(),
-        }
+            ..Population::default()
+        };
+        self.lineage.show(&mut population);
+        population
+    }
+
+    fn check_state(&self) -> Result<()> {
+        self.settings.check(&self.space)?;
+        check_sizes(self)?;
+        self.check()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {

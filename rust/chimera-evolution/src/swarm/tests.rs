@@ -67,3 +67,19 @@ fn settings_outside_their_range_are_refused() {
         assert!(Run::new("pso", space, settings, 0, Threads::one()).is_err(), "{settings}");
     }
 }
+
+#[test]
+fn the_best_places_keep_their_lineage() {
+    let mut run = run(r#"{"population_size": 12}"#, 3);
+    let mut parents: Vec<Vec<u64>> = Vec::new();
+    while run.n_evaluations() < 240 {
+        let batch = run.ask(None).unwrap();
+        parents.extend(batch.origins.parents.rows().map(<[u64]>::to_vec));
+        drive(&mut run, 1, sphere);
+    }
+    let population = run.method().algorithm().population();
+    for (place, id) in population.ids.as_slice().iter().enumerate() {
+        assert_eq!(population.parents.row(place), parents[usize::try_from(*id).unwrap()]);
+        assert_eq!(population.generations.row(place), [id / 12]);
+    }
+}

@@ -71,6 +71,7 @@ fn test_spread_follows_the_law_of_deb_and_agrawal() {
         crossover_probability: 1.0,
         gene_probability: 1.0,
         crossover_eta: 2.0,
+        is_bounded: false,
         mutation_probability: 0.0,
         mutation_eta: 20.0,
     };
@@ -144,4 +145,120 @@ fn test_odd_row_takes_the_first_child() {
     let mut odd = vec![0.0; rows.len()];
     settings.vary(parents, &pairs(17), &bounds, KEY, &Threads::one(), &mut odd);
     assert_eq!(odd, out[..odd.len()]);
+}
+
+/// A plain form of what the authors' NSGA-II code does with a gene: children from one random number.
+fn reference((low, high): (f64, f64), (lower, upper): (f64, f64), eta: f64, u: f64) -> [f64; 2] {
+    let spread = |room: f64| {
+        let beta = 1.0 + 2.0 * room / (high - low);
+        let alpha = 2.0 - beta.powf(-(eta + 1.0));
+        if u <= 1.0 / alpha {
+            (u * alpha).powf(1.0 / (eta + 1.0))
+        } else {
+            (1.0 / (2.0 - u * alpha)).powf(1.0 / (eta + 1.0))
+        }
+    };
+    let below = 0.5 * ((low + high) - spread(low - lower) * (high - low));
+    let above = 0.5 * ((low + high) + spread(upper - high) * (high - low));
+    [below.max(lower).min(upper), above.max(lower).min(upper)]
+}
+
+/// Greatest distance between the shares of two samples below any value (Kolmogorov & Smirnov).
+fn distance(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
+    a.sort_by(f64::total_cmp);
+    b.sort_by(f64::total_cmp);
+    let share =
+        |of: &[f64], x: f64| of.partition_point(|value| *value <= x) as f64 / of.len() as f64;
+    a.iter().chain(&b).map(|x| (share(&a, *x) - share(&b, *x)).abs()).fold(0.0, f64::max)
+}
+
+fn children<T: crate::numeric::Real>(parents: (f64, f64), eta: f64, n: u32) -> Vec<f64> {
+    let rows: Vec<T> = (0..2 * n)
+        .map(|row| T::from_f64(if row % 2 == 0 { parents.0 } else { parents.1 }))
+        .collect();
+    let settings = SbxPolynomial {
+        crossover_probability: 1.0,
+        gene_probability: 1.0,
+        crossover_eta: eta,
+        mutation_probability: 0.0,
+        ..SbxPolynomial::usual(1)
+    };
+    let bounds = Bounds { lower: vec![T::from_f64(-1.0)], upper: vec![T::from_f64(2.0)] };
+    let mut out = rows.clone();
+    let parents = Parents { rows: &rows, more: &[] };
+    let pairs = pairs(n as usize);
+    settings.vary(parents, &pairs, &bounds, KEY, &Threads::one(), &mut out);
+    out.into_iter().map(crate::numeric::Real::to_f64).collect()
+}
+
+#[test]
+fn test_bounded_children_follow_the_law_of_deb_and_goyal() {
+    let n = 30_000;
+    for parents in [(0.2, 0.9), (-0.99, 0.5), (1.9, -0.9), (-1.0, 2.0), (0.5, 0.500_01)] {
+        let (low, high) = if parents.0 < parents.1 { parents } else { (parents.1, parents.0) };
+        for eta in [0.0, 2.0, 7.5, 15.0, 30.0] {
+            // Every random number once; either child is the first one half of the time.
+            let expected: Vec<f64> = (0..n)
+                .map(|k| (f64::from(k) + 0.5) / f64::from(n))
+                .flat_map(|u| reference((low, high), (-1.0, 2.0), eta, u))
+                .collect();
+            // 1.36 / sqrt(n) is passed by chance once in twenty times; twice that never.
+            let bound = 2.0 * 1.36 / f64::from(n).sqrt();
+            let wide = children::<f64>(parents, eta, n);
+            let first: Vec<f64> = wide.iter().step_by(2).copied().collect();
+            for (name, got) in
+                [("both", wide), ("first", first), ("f32", children::<f32>(parents, eta, n))]
+            {
+                // Parents so near each other have few 32-bit numbers between them.
+                if name == "f32" && high - low < 0.01 {
+                    continue;
+                }
+                let distance = distance(got, expected.clone());
+                assert!(distance < bound, "{parents:?} {eta} {name}: {distance}");
+            }
+        }
+    }
+}
+
+#[test]
+fn test_bounded_children_do_not_pile_up_at_the_bounds() {
+    let on_bound =
+        |children: &[f64]| children.iter().filter(|gene| **gene == -1.0 || **gene == 2.0).count();
+    assert!(on_bound(&children::<f64>((-0.9, 1.9), 2.0, 20_000)) == 0);
+    assert!(on_bound(&children::<f32>((-0.9, 1.9), 2.0, 20_000)) < 20);
+    let rows: Vec<f64> = (0..20_000).map(|row| if row % 2 == 0 { -0.9 } else { 1.9 }).collect();
+    let settings = SbxPolynomial {
+        crossover_eta: 2.0,
+        is_bounded: false,
+        mutation_probability: 0.0,
+        ..SbxPolynomial::usual(1)
+    };
+    assert!(on_bound(&vary(&settings, &rows, 1, 1)) > 1_000, "the law of 1995 clips");
+}
+
+#[test]
+fn test_infinite_bounds_leave_the_law_without_bounds() {
+    let rows = uniform_rows(64, 9);
+    let parents = Parents { rows: &rows, more: &[] };
+    let open = Bounds { lower: vec![f64::NEG_INFINITY; 9], upper: vec![f64::INFINITY; 9] };
+    let mut outs = [vec![0.0; rows.len()], vec![0.0; rows.len()]];
+    for (is_bounded, out) in [true, false].into_iter().zip(&mut outs) {
+        let usual = SbxPolynomial::usual(9);
+        let settings = SbxPolynomial { is_bounded, mutation_probability: 0.0, ..usual };
+        settings.vary(parents, &pairs(32), &open, KEY, &Threads::one(), out);
+    }
+    assert_eq!(outs[0], outs[1]);
+}
+
+#[test]
+fn test_extreme_indices_and_distances_give_finite_children() {
+    for eta in [0.0, 1e-9, 63.0, 1e6, f64::MAX] {
+        for parents in [(-1.0, -1.0), (2.0, 2.0), (0.1, 0.1 + 1e-16), (-1.0, 2.0), (0.0, 5e-324)] {
+            for child in children::<f64>(parents, eta, 64) {
+                assert!((-1.0..=2.0).contains(&child), "{eta} {parents:?}: {child}");
+                let is_same = (child - parents.0).abs().min((child - parents.1).abs()) < 1e-3;
+                assert!(is_same || eta < 64.0, "{eta} {parents:?}: {child}");
+            }
+        }
+    }
 }
