@@ -229,6 +229,8 @@ def test_retrieve_and_sample() -> None:
         ({"learning_rate": 2.0}, "learning_rate"),
         ({"threshold_min": np.nan}, "finite"),
         ({"dtype": "int64"}, "dtype"),
+        ({"dtype": "foo"}, "dtype"),
+        ({"shape": (5.5, 5)}, "shape: expected whole numbers of cells"),
         ({"outside": "ignore"}, "outside"),
         ({"direction": "up"}, "direction"),
     ],
@@ -237,6 +239,51 @@ def test_retrieve_and_sample() -> None:
 def test_bad_settings_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         GridArchive(3, **{"shape": (5, 5), "ranges": RANGES, **settings})
+
+
+def test_a_learning_rate_of_1_keeps_the_best_of_a_cell() -> None:
+    archive = GridArchive(1, shape=(1,), ranges=[(0.0, 1.0)], learning_rate=1.0, threshold_min=0.0)
+    archive.add([[1.0], [2.0]], [10.0, 20.0], [[0.5], [0.5]])
+    assert archive.add([[3.0]], [16.0], [[0.5]]).status.tolist() == [0]
+    assert archive.objectives.tolist() == [20.0]
+
+
+@pytest.mark.parametrize("make", [GridArchive, SlidingBoundariesArchive])
+@pytest.mark.parametrize("width", [1e-12, 1e-7, 1e-4, 1.0])
+def test_narrow_ranges_use_all_their_cells(make: Any, width: float) -> None:
+    archive = make(1, shape=(10,), ranges=[(0.0, width)])
+    middles = (np.arange(10)[:, None] + 0.5) / 10 * width
+    assert archive.cell_of(middles).tolist() == list(range(10))
+
+
+def test_many_descriptors_find_their_cells_in_small_archives() -> None:
+    ranges = [(0.0, 1.0)] * 7
+    archive = CVTArchive(2, n_cells=12, ranges=ranges, n_samples=1000)
+    rows = np.random.default_rng(1).random((48, 7))
+    added = archive.add(np.zeros((48, 2)), np.zeros(48), rows)
+    assert (added.status > 0).all()
+    assert len(archive) > 6
+
+
+def test_solutions_that_do_not_enter_are_not_read() -> None:
+    archive = GridArchive(1, shape=(1,), ranges=[(0.0, 1.0)])
+    with pytest.raises(BatchError, match="solutions: expected finite"):
+        archive.add([[np.nan]], [1.0], [[0.5]])
+    assert archive.save() == GridArchive(1, shape=(1,), ranges=[(0.0, 1.0)]).save()
+    archive.add([[1.0]], [1.0], [[0.5]])
+    assert archive.add([[np.nan]], [0.5], [[0.5]]).status.tolist() == [0]
+
+
+def test_archives_are_loaded_as_what_they_are() -> None:
+    made = _archives()
+    for archive in made:
+        dtype = "float32" if archive.is_narrow else "float64"
+        assert type(Archive.load(archive.save(), dtype=dtype)) is type(archive)
+    with pytest.raises(StateError, match=r"got a GridArchive; use GridArchive\.load"):
+        CVTArchive.load(made[0].save())
+    for dtype in ("int8", "foo"):
+        with pytest.raises(ConfigError, match="dtype: expected float64 or float32"):
+            GridArchive.load(made[0].save(), dtype=dtype)
 
 
 def test_damaged_states_are_refused() -> None:

@@ -1,6 +1,6 @@
 """MAP-Elites, CMA-ME and CMA-MAE: coverage and quality, threads, saving, bad input."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -156,6 +156,19 @@ def test_descriptors_outside_are_refused_and_change_nothing(which: int) -> None:
         (lambda: MapElites(SPACE, cells=CELLS, batch_size=0), "batch_size"),
         (lambda: MapElites(SPACE, cells=CELLS, iso_sigma=-1.0), "iso_sigma"),
         (lambda: MapElites(SPACE, cells=CELLS, outside="x"), "outside"),  # type: ignore[arg-type]
+        (
+            lambda: MapElites(SPACE, cells=cast("Any", None)),
+            "cells: expected Grid, CVT or SlidingGrid",
+        ),
+        (
+            lambda: CMAME(SPACE, cells=CELLS, qd_offset=cast("Any", "x")),
+            "qd_offset: expected a number",
+        ),
+        (
+            lambda: CMAMAE(SPACE, cells=CELLS, threshold_min=cast("Any", None)),
+            "threshold_min: expected a num",
+        ),
+        (lambda: CMAME(SPACE, cells=CVT(None, [(0, 1)], centroids="x")), "centroids"),
         (lambda: MapElites(SPACE, cells=Grid((5,), [(0, 1)] * 2)), "shape"),
         (lambda: MapElites(SPACE, cells=CVT(None, [(0, 1)])), "n_cells"),
         (lambda: MapElites(SPACE, cells=CVT(10, [(0, 1)], n_samples=5)), "n_samples"),

@@ -31,6 +31,16 @@ def test_neighbours_equal_a_plain_scan(dtype: str, n_dimensions: int, offset: fl
         assert np.allclose(found.distances, distances, rtol=1e-13, atol=0)
 
 
+@pytest.mark.parametrize("n_points", [1, 12, 50, 300])
+def test_few_points_and_many_neighbours(n_points: int) -> None:
+    points = np.random.default_rng(1).normal(size=(n_points, 8))
+    distances, rows = _plain(points[:50], points, n_points)
+    found = nearest_neighbours(points[:50], points, 300)
+    assert np.array_equal(found.rows, rows)
+    assert np.allclose(found.distances, distances, rtol=1e-13, atol=0)
+    assert np.isfinite(novelty(points, k=3)).all()
+
+
 def test_fewer_points_than_neighbours() -> None:
     assert nearest_neighbours([[0.0]], [[1.0], [2.0]], 15).rows.tolist() == [[0, 1]]
 
@@ -60,6 +70,10 @@ def test_bad_points_are_refused(queries: Any, points: Any, message: str) -> None
 def test_novelty_of_other_lengths_is_refused() -> None:
     with pytest.raises(BatchError, match="archive"):
         novelty([[1.0, 2.0]], [[1.0]])
+    with pytest.raises(BatchError, match=r"behaviours: expected shape \(n, d\), got \(3,\)"):
+        novelty([0.0, 1.0, 5.0])
+    with pytest.raises(BatchError, match=r"archive: expected shape"):
+        novelty([[0.0]], [1.0])
     with pytest.raises(ConfigError, match="k"):
         novelty([[1.0, 2.0]], k=0)
 

@@ -10,6 +10,7 @@ import pytest
 
 from chimera.errors import ConfigError, MissingExtraError
 from chimera.evolution import (
+    CVT,
     GA,
     NO_PARENT,
     CVTArchive,
@@ -19,8 +20,10 @@ from chimera.evolution import (
     MapElites,
     Population,
     SlidingBoundariesArchive,
+    SlidingGrid,
     minimize,
     plots,
+    real,
 )
 from chimera.evolution.database import OperatorCredit
 
@@ -210,8 +213,56 @@ def test_searches_show_their_population_by_cell_or_as_points() -> None:
     assert len(points.get_offsets()) == len(search.population)
     with pytest.raises(ConfigError, match="2 descriptors"):
         plots.archive_heatmap(Population([[1.0]]))
+    with pytest.raises(ConfigError, match="2 descriptors"):
+        plots.archive_heatmap(MapElites([(-1.0, 1.0)] * 3, cells=grid))
     with pytest.raises(ConfigError, match="got 1"):
         plots.archive_heatmap(GridArchive(1, shape=(3,), ranges=[(0.0, 1.0)]))
+
+
+UNIT = [(0.0, 1.0)] * 2
+CENTROIDS = np.random.default_rng(2).random((30, 2))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        Grid((10, 10), [(0.0, 1e-7), (0.0, 1.0)]),
+        CVT(30, UNIT, n_samples=900),
+        CVT(None, UNIT, centroids=CENTROIDS),
+    ],
+    ids=["grid", "k-means", "centroids"],
+)
+def test_searches_show_every_elite_in_its_own_cell(cells: Any, dtype: str) -> None:
+    search = MapElites(real(0.0, 1.0, 3, dtype=dtype), cells=cells, seed=1)
+    widths = np.array([high for _, high in cells.ranges])
+    for _ in range(5):
+        batch = search.ask()
+        search.tell(batch, batch[:, 2], descriptors=batch[:, :2] * widths)
+    (mesh,) = plots.archive_heatmap(search).collections
+    held = search.holdings()["objectives"]
+    assert sorted(mesh.get_array().compressed()) == sorted(held[:, 0])
+    loaded = MapElites.load(search.save())  # does not know its settings
+    (mesh,) = plots.archive_heatmap(loaded, cells=cells).collections
+    assert len(mesh.get_array().compressed()) == len(search.population)
+
+
+def test_outer_sliding_cells_reach_the_ends_of_the_ranges() -> None:
+    archive = SlidingBoundariesArchive(1, shape=(4, 4), ranges=UNIT, remap_every=20)
+    places = 0.4 + 0.2 * np.random.default_rng(1).random((60, 2))
+    archive.add(np.zeros((60, 1)), np.zeros(60), places)
+    corners = plots.archive_heatmap(archive).collections[0].get_coordinates()
+    assert corners[0, 0].tolist() == [0.0, 0.0]
+    assert corners[-1, -1].tolist() == [1.0, 1.0]
+    assert corners[1, 1].min() > 0.4
+
+
+def test_searches_with_sliding_cells_are_points() -> None:
+    search = MapElites([(0.0, 1.0)] * 3, cells=SlidingGrid((5, 5), UNIT), seed=1)
+    batch = search.ask()
+    search.tell(batch, batch[:, 2], descriptors=batch[:, :2])
+    (points,) = plots.archive_heatmap(search).collections
+    assert len(points.get_offsets()) == len(search.population)
 
 
 def test_searches_and_results_are_drawn_as_they_come(tmp_path: Path) -> None:
@@ -280,6 +331,9 @@ def test_credit_is_bars_over_all_and_lines_by_generation() -> None:
     ax = plots.operator_credit(total)
     assert [bar.get_width() for bar in ax.patches] == [0.2, 0.5]
     assert "n=10, mean gain +0.1" in {text.get_text() for text in ax.texts}
+    ax.figure.canvas.draw()
+    right = ax.get_window_extent().x1
+    assert all(text.get_window_extent().x1 < right for text in ax.texts)
     parts = [OperatorCredit("a", g, n, r, None) for g, n, r in ((1, 1, 1.0), (2, 3, 0.0))]
     (line,) = plots.operator_credit(parts, window=2).lines
     assert line.get_ydata().tolist() == [1.0, 0.25]

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -216,6 +216,20 @@ def test_estimators_work_in_scikit_learn() -> None:
     assert cross_val_score(regressor, x[:, :3], x[:, 3], cv=folds).min() > 0.8
     assert repr(regressor) == "SymbolicRegressor(population_size=200, n_generations=10)"
     assert regressor.set_params(seed=4).seed == 4
+
+
+def test_rows_that_a_formula_does_not_judge_are_undecided() -> None:
+    class Undefined:
+        def probabilities(self, x: Any) -> Any:
+            return np.where(x[:, 0] > 0, 0.25, np.nan)
+
+    model = SymbolicClassifier()
+    model.n_features_in_, model.classes_ = 1, np.array(["a", "b"])
+    model.models_ = cast("Any", [Undefined()])
+    x = [[1.0], [-1.0]]
+    assert model.predict_proba(x).tolist() == [[0.75, 0.25], [0.5, 0.5]]
+    model.classes_, model.models_ = np.array(["a", "b", "c"]), cast("Any", [Undefined()] * 3)
+    assert np.allclose(model.predict_proba(x), 1 / 3)
 
 
 def test_labels_keep_their_type_and_order() -> None:

@@ -70,13 +70,15 @@ def run_theirs(parts, domain, generations):
     return seconds / n_rows, float(stats.qd_score), float(stats.coverage)
 
 
-def contests(domain, batch, n_emitters=5, size=36):
-    """Return {name: (ours(seed), theirs(seed))}."""
-    n, space = domain.n_genes, real(-BOUND, BOUND, domain.n_genes)
+def contests(domain, batch, n_emitters=5, size=36, *, is_bounded=True):
+    """Return {name: (ours(seed), theirs(seed))}; MAP-Elites only in bounds."""
+    n, bound = domain.n_genes, BOUND if is_bounded else np.inf
+    space = real(-bound, bound, n)
     cells = Grid((100, 100), [(-domain.reach, domain.reach)] * 2)
-    box = {"lower_bounds": [-BOUND] * n, "upper_bounds": [BOUND] * n}
+    box = {"lower_bounds": [-bound] * n, "upper_bounds": [bound] * n}
     ours = {"cells": cells, "outside": "clip"}
-    sigma = {"sigma": 0.5 / (2 * BOUND), "n_emitters": n_emitters, "emitter_size": size}
+    sigma = {"sigma": 0.5 / (2 * BOUND) if is_bounded else 0.5}
+    sigma |= {"n_emitters": n_emitters, "emitter_size": size}
 
     def archive(seed, **options):
         ranges = [(-domain.reach, domain.reach)] * 2
@@ -105,11 +107,13 @@ def contests(domain, batch, n_emitters=5, size=36):
         emitters = strategies(held, seed, ranker="imp", selection_rule="mu", restart_rule="basic")
         return held, emitters, archive(seed)
 
-    return {
+    plain = {
         "MAP-Elites": (
             lambda seed: MapElites(space, batch_size=batch, seed=seed, **ours),
             iso_line,
-        ),
+        )
+    }
+    return (plain if is_bounded else {}) | {
         "CMA-ME": (lambda seed: CMAME(space, seed=seed, **ours, **sigma), cma_me),
         "CMA-MAE": (
             lambda seed: CMAMAE(space, threshold_min=0.0, seed=seed, **ours, **sigma),

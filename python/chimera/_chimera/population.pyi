@@ -95,8 +95,8 @@ class Archive:
             objective itself in a new cell without threshold.
 
         Raises:
-            BatchError: Shapes do not fit, values are not finite, descriptors are out of range. The
-                archive is unchanged.
+            BatchError: Shapes do not fit, values are not finite (solutions are looked at when they
+                would enter), descriptors are out of range. The archive is unchanged.
         """
     @property
     def is_narrow(self, /) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera.population import Archive as _Native
-from chimera.errors import BatchError, ConfigError
+from chimera.errors import BatchError, ConfigError, StateError
 from chimera.evolution._algorithm import _plain
 from chimera.evolution._cells import CVT, Cells, Grid, Ranges, SlidingGrid
 from chimera.evolution._numbers import ensure_whole
@@ -93,10 +93,7 @@ class Archive(_Native):
         dtype: str,
         threads: int,
     ) -> Self:
-        names = {"float64": False, "float32": True}
-        name = np.dtype(dtype).name
-        if name not in names:
-            raise ConfigError(f"dtype: expected float64 or float32, got {name}")
+        is_narrow = _is_narrow(dtype)
         for key, value, allowed in (
             ("direction", direction, ("maximize", "minimize")),
             ("outside", outside, ("error", "clip")),
@@ -120,7 +117,7 @@ class Archive(_Native):
             text = json.dumps(settings, default=_plain, allow_nan=False)
         except ValueError as error:
             raise ConfigError(f"settings: expected finite numbers, got {settings}") from error
-        made: Self = _new(cls, text, is_narrow=names[name], threads=threads)
+        made: Self = _new(cls, text, is_narrow=is_narrow, threads=threads)
         return made
 
     def add(
@@ -145,8 +142,9 @@ class Archive(_Native):
             Status and value per row.
 
         Raises:
-            BatchError: Shapes do not fit, values are not finite, or descriptors lie outside the
-                ranges and are not clipped. The archive is unchanged.
+            BatchError: Shapes do not fit; objectives or descriptors are not finite, or the solution
+                of a row that would enter (others are not read); descriptors lie outside the ranges
+                and are not clipped. The archive is unchanged.
 
         Complexity:
             O(n) and one copy of each solution that enters.
@@ -225,10 +223,19 @@ class Archive(_Native):
             threads: As for a new archive.
 
         Raises:
-            StateError: Damaged, cut short, of another version or dtype.
+            StateError: Damaged, cut short, of another version, dtype or kind of archive.
+            ConfigError: The dtype is neither float64 nor float32.
         """
-        is_narrow = np.dtype(dtype).name == "float32"
-        loaded: Self = _new(cls, state=state, is_narrow=is_narrow, threads=threads)
+        options = {"state": state, "is_narrow": _is_narrow(dtype), "threads": threads}
+        loaded: Self = _new(cls, **options)
+        found = _kind(loaded)
+        if cls is Archive:
+            loaded = _new(found, **options)
+        elif not issubclass(cls, found):
+            raise StateError(
+                f"saved archive: expected a {cls.__name__}, got a {found.__name__}; "
+                f"use {found.__name__}.load or Archive.load"
+            )
         return loaded
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -247,8 +254,8 @@ class GridArchive(Archive):
         n_genes: Number of genes of a solution.
         shape: Number of cells along each descriptor.
         ranges: Least and greatest value of each descriptor, inclusive.
-        learning_rate: How far a cell's threshold follows accepted objectives; 1 keeps the best.
-            CMA-MAE uses less, and then needs ``threshold_min``.
+        learning_rate: How far a cell's threshold follows accepted objectives; at 1 it is the best
+            of them, and a cell keeps its best. CMA-MAE uses less, and then needs ``threshold_min``.
         threshold_min: Threshold of an empty cell; None lets everything in.
         outside: ``error`` refuses descriptors outside the ranges; ``clip`` puts them into the cells
             at the edge, as pyribs does.
@@ -412,6 +419,24 @@ class SlidingBoundariesArchive(Archive):
             dtype=dtype,
             threads=threads,
         )
+
+
+def _is_narrow(dtype: str) -> bool:
+    """Return whether a dtype that a caller gave is float32 and not float64."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = repr(dtype)
+    if name not in ("float64", "float32"):
+        raise ConfigError(f"dtype: expected float64 or float32, got {name}")
+    return name == "float32"
+
+
+def _kind(archive: _Native) -> type[Archive]:
+    """Return the class that makes archives with such cells."""
+    if archive.centroids is not None:
+        return CVTArchive
+    return SlidingBoundariesArchive if archive.boundaries else GridArchive
 
 
 def _load(cls: type[Archive], state: bytes, dtype: str) -> Archive:

@@ -139,3 +139,14 @@ class SlidingGrid:
 
 
 Cells: TypeAlias = Grid | CVT | SlidingGrid
+
+
+def layout_of(cells: Cells) -> dict[str, Any]:
+    """Return the layout of cells that a caller gave, as the extension reads it.
+
+    Raises:
+        ConfigError: Something else was given.
+    """
+    if not isinstance(cells, Grid | CVT | SlidingGrid):
+        raise ConfigError(f"cells: expected Grid, CVT or SlidingGrid, got {cells!r}")
+    return cells.to_layout()

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
-from chimera.evolution._cells import Cells
+from chimera.evolution._cells import Cells, layout_of
 from chimera.evolution._space import Bounds
 from chimera.evolution._types import Covariance, Direction, Outside
+
+
+def _sign(direction: str) -> float:
+    """Return what makes scores of this direction minimised ones."""
+    return -1.0 if direction == "maximize" else 1.0
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(f"{name}: expected a number, got {value!r}")
 
 
 class MapElites(Algorithm, method="map_elites"):
@@ -66,12 +81,12 @@ class MapElites(Algorithm, method="map_elites"):
         """Start a search."""
         settings = {
             "batch_size": batch_size,
-            "layout": cells.to_layout(),
+            "layout": layout_of(cells),
             "outside": outside,
             "n_initial": batch_size if n_initial is None else n_initial,
             "iso_sigma": iso_sigma,
             "line_sigma": line_sigma,
-            "qd_offset": -qd_offset if direction == "maximize" else qd_offset,
+            "qd_offset": _sign(direction) * _number("qd_offset", qd_offset),
         }
         return cls._start(
             "map_elites", space, settings, seed=seed, threads=threads, direction=direction
@@ -82,9 +97,10 @@ class CMAME(Algorithm, method="cma_me"):
     """CMA-ME: evolution strategies that climb what improves an archive.
 
     Each emitter ranks its solutions by whether they filled a cell, then by improvement, and learns
-    from those that changed the archive; one that changed nothing starts again at a random elite.
-    ``tell`` takes ``descriptors=``. ``holdings()`` shows the archive; ``figures`` has ``coverage``,
-    ``qd_score`` and ``n_restarts``.
+    from those that changed the archive; one that changed nothing starts again at a random elite,
+    and so does one that has grown wider than uniform samples of the ranges. ``tell`` takes
+    ``descriptors=``. ``holdings()`` shows the archive; ``figures`` has ``coverage``, ``qd_score``,
+    ``n_restarts`` and ``sigma``, the mean standard deviation as a share of the ranges.
 
     Args:
         space: A space of one block of float64, or bounds.
@@ -136,12 +152,12 @@ class CMAME(Algorithm, method="cma_me"):
         settings = {
             "n_emitters": n_emitters,
             "emitter_size": emitter_size,
-            "layout": cells.to_layout(),
+            "layout": layout_of(cells),
             "outside": outside,
             "x0": x0,
             "sigma": sigma,
             "covariance": covariance,
-            "qd_offset": -qd_offset if direction == "maximize" else qd_offset,
+            "qd_offset": _sign(direction) * _number("qd_offset", qd_offset),
         }
         return cls._start(
             "cma_me", space, settings, seed=seed, threads=threads, direction=direction
@@ -160,8 +176,8 @@ class CMAMAE(Algorithm, method="cma_mae"):
         cells: How descriptor space is divided: `Grid` or `CVT`.
         threshold_min: Threshold of an empty cell, in the direction of the scores: normally the
             worst score worth keeping (with ``maximize``, the least).
-        learning_rate: How far a threshold follows accepted scores: 1 is CMA-ME's archive, 0 is
-            plain optimisation.
+        learning_rate: How far a threshold follows accepted scores: at 1 it is the best of them, as
+            in CMA-ME's archive; 0 is plain optimisation.
         n_emitters: Number of emitters.
         emitter_size: Rows an emitter gives a generation; a batch has ``n_emitters`` times as many.
         x0: First mean, ``(n_genes,)``; by default the middle of the bounds.
@@ -208,18 +224,18 @@ class CMAMAE(Algorithm, method="cma_mae"):
         threads: int = 1,
     ) -> Self:
         """Start a search."""
-        sign = -1.0 if direction == "maximize" else 1.0
+        sign, least = _sign(direction), _number("threshold_min", threshold_min)
         settings = {
             "n_emitters": n_emitters,
             "emitter_size": emitter_size,
-            "layout": cells.to_layout(),
+            "layout": layout_of(cells),
             "outside": outside,
             "x0": x0,
             "sigma": sigma,
             "covariance": covariance,
             "learning_rate": learning_rate,
-            "threshold": sign * threshold_min,
-            "qd_offset": sign * (threshold_min if qd_offset is None else qd_offset),
+            "threshold": sign * least,
+            "qd_offset": sign * (least if qd_offset is None else _number("qd_offset", qd_offset)),
         }
         return cls._start(
             "cma_mae", space, settings, seed=seed, threads=threads, direction=direction

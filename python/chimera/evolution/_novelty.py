@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,8 +84,8 @@ def novelty(
         [2.0, 1.5]
     """
     ensure_whole("k", k, 2**32)
-    rows = np.atleast_2d(np.asarray(behaviours))
-    known = rows[:0] if archive is None else np.atleast_2d(np.asarray(archive))
+    rows = _table("behaviours", behaviours)
+    known = rows[:0] if archive is None else _table("archive", archive)
     if known.size and known.shape[1] != rows.shape[1]:
         raise BatchError(
             f"archive: expected rows of {rows.shape[1]} values, as the behaviours, "
@@ -98,6 +98,16 @@ def novelty(
     if squared.shape[1] == 0:
         return np.zeros(len(rows))
     return np.asarray(np.sqrt(squared).mean(axis=1), dtype=np.float64)
+
+
+def _table(name: str, values: ArrayLike) -> NDArray[Any]:
+    rows = np.asarray(values)
+    if rows.ndim != 2:  # noqa: PLR2004 - rows and columns
+        raise BatchError(
+            f"{name}: expected shape (n, d), got {rows.shape}; one value a behaviour is a column, "
+            f"values.reshape(-1, 1)"
+        )
+    return rows
 
 
 class NoveltySearch(Algorithm, method="novelty_search"):
@@ -117,7 +127,8 @@ class NoveltySearch(Algorithm, method="novelty_search"):
             ``random`` some at random, ``best`` the most novel.
         n_added: How many a generation: a number for ``random`` and ``best``; ``threshold`` rises
             when more than four times as many enter.
-        threshold: First threshold; by default the mean novelty of the first batch.
+        threshold: First threshold; by default the mean novelty of the first batch in which
+            behaviours differ.
         archive_size_max: Behaviours the archive holds; the oldest goes when it is full.
         iso_sigma: Standard deviation of variation, as a share of each gene's range.
         line_sigma: Standard deviation of variation along the line between two parents.

@@ -259,9 +259,10 @@ class SymbolicClassifier(Symbolic):
         """
         matrix = self._check(x)
         each = np.column_stack([model.probabilities(matrix) for model in self.models_])
+        # A value that is not finite says nothing about its row: its classes are equally likely.
         if each.shape[1] == 1:
+            each = np.nan_to_num(each, nan=0.5)
             return np.hstack([1.0 - each, each])
-        # A value that is not finite says nothing about its row.
         each = np.nan_to_num(each, nan=0.0) + 1e-12
         shares: NDArray[np.float64] = each / each.sum(axis=1, keepdims=True)
         return shares

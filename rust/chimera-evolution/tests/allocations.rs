@@ -215,6 +215,7 @@ const ARCHIVE_SEARCHES: &[(&str, &str, &str)] = &[
     ("map_elites", "f64", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX4}, MAP"#),
     ("map_elites", "f64", r#""layout": {"kind": "cvt", "n_cells": 50, KMEANS, BOX8}, MAP"#),
     ("map_elites", "f32", r#""layout": {"kind": "sliding", "shape": [4, 4], SLIDING, BOX}, MAP"#),
+    ("cma_me", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, TEAM"#),
     ("cma_mae", "f64", r#""layout": {"kind": "grid", "shape": [8, 8], BOX}, TEAM, ANNEALED"#),
     (
         "cma_mae",
@@ -267,7 +268,7 @@ fn test_a_warm_archive_search_allocates_nothing() {
         let mut run = Run::new(name, space, &spelled(settings), 1, Threads::one()).unwrap();
         let n = run.method().algorithm().batch_size();
         let n_descriptors = run.method().algorithm().n_descriptors();
-        for generation in 0..95_u32 {
+        for generation in 0..120_u32 {
             // The same places in turns, so that the last new cell is filled early.
             let part = |idx: u32| f64::from(idx * 37 % 101) / 101.0;
             let place = |idx: u32| part(idx + 7 * (generation % 5));

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
-from chimera.evolution._cells import Grid
 from chimera.evolution._population import Population
 from chimera.evolution.plots._axes import colorbar, module, new_axes, search_in
 
 if TYPE_CHECKING:
     from chimera.evolution._algorithm import Algorithm
     from chimera.evolution._archives import Archive
+    from chimera.evolution._cells import CVT, Grid
 
 
 def _range(lower: ArrayLike, upper: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -162,7 +162,7 @@ def cvt_heatmap(
 def archive_heatmap(
     held: Archive | Algorithm | Population,
     *,
-    cells: Grid | None = None,
+    cells: Grid | CVT | None = None,
     names: Sequence[str] | None = None,
     label: str = "score",
     vmin: float | None = None,
@@ -172,10 +172,11 @@ def archive_heatmap(
     """Draw what an archive or a quality-diversity search holds.
 
     Args:
-        held: `GridArchive`, `CVTArchive` or `SlidingBoundariesArchive`; or a search, or its
-            `population`; two descriptors.
-        cells: The grid of a population; without it its individuals are points. A search brings the
-            grid that it was started with.
+        held: `GridArchive`, `CVTArchive` or `SlidingBoundariesArchive`; a search such as
+            `MapElites`; or the `population` of one. Two descriptors.
+        cells: The cells of a population, or of a search that was loaded; without them its
+            individuals are points, as they are where cells slide. A search brings those that it was
+            started with.
         names: Names of the descriptors.
         label: What the colours mean.
         vmin: Score of the darkest colour.
@@ -186,27 +187,20 @@ def archive_heatmap(
         The Axes.
 
     Raises:
-        ConfigError: There are not two descriptors.
+        ConfigError: There are not two descriptors, or nothing is held yet.
         MissingExtraError: matplotlib is not installed.
     """
     style: dict[str, Any] = {"names": names, "label": label, "vmin": vmin, "vmax": vmax, "ax": ax}
     search = search_in(held)
     if search is not None:
-        return _population(search.population, cells or _grid_of(search), style)
+        layout = search.settings.get("layout") if cells is None else cells.to_layout()
+        return _population(search.population, layout, style)
     if isinstance(held, Population):
-        return _population(held, cells, style)
-    return _archive(held, style)
+        return _population(held, None if cells is None else cells.to_layout(), style)
+    return _elites(held, style)
 
 
-def _grid_of(search: Any) -> Grid | None:
-    """Return the grid that a search was started with; None for other cells, or when loaded."""
-    layout = search.settings.get("layout", {})
-    if layout.get("kind") != "grid":
-        return None
-    return Grid(layout["shape"], list(zip(layout["lower"], layout["upper"], strict=True)))
-
-
-def _archive(held: Any, style: dict[str, Any]) -> Any:
+def _elites(held: Any, style: dict[str, Any]) -> Any:
     low, high = (np.asarray(side, dtype=np.float64) for side in held.ranges)
     if len(low) != 2:
         raise ConfigError(f"held: expected an archive with 2 descriptors, got {len(low)}")
@@ -215,27 +209,24 @@ def _archive(held: Any, style: dict[str, Any]) -> Any:
     if held.centroids is not None:
         return cvt_heatmap(held.centroids, scores, lower=low, upper=high, **style)
     if held.boundaries:
-        edges = [np.asarray(side, dtype=np.float64) for side in held.boundaries]
+        edges = [np.array(side, dtype=np.float64) for side in held.boundaries]
+        for side, least, most in zip(edges, low, high, strict=True):
+            # What lies beyond the outer boundaries belongs to the outer cells.
+            side[0], side[-1] = min(side[0], least), max(side[-1], most)
         grid = scores.reshape(len(edges[0]) - 1, len(edges[1]) - 1)
         return _mesh(edges, grid, (low, high), **style)
-    # A grid does not tell its shape, but cells along a line across it do.
-    line = np.full((2 * held.n_cells + 1, 2), (low + high) / 2)
-    line[:, 1] = np.linspace(low[1], high[1], len(line))
-    n_columns = len(np.unique(held.cell_of(line)))
-    return grid_heatmap(scores.reshape(-1, n_columns), lower=low, upper=high, **style)
+    return grid_heatmap(scores.reshape(held.shape), lower=low, upper=high, **style)
 
 
-def _population(held: Population, cells: Grid | None, style: dict[str, Any]) -> Any:
+def _population(held: Population, layout: Mapping[str, Any] | None, style: dict[str, Any]) -> Any:
     if held.descriptors is None or held.objectives is None or held.descriptors.shape[1] != 2:
         raise ConfigError("held: expected a population with objectives and 2 descriptors")
     places, scores = held.descriptors, held.objectives[:, 0]
-    if cells is not None:
-        shape = np.array([int(side) for side in cells.shape])
-        low, high = np.asarray(cells.ranges, dtype=np.float64).T
-        idx = np.clip((places - low) / (high - low) * shape, 0, shape - 1).astype(np.intp)
-        grid = np.full(tuple(shape), np.nan)
-        grid[idx[:, 0], idx[:, 1]] = scores
-        return grid_heatmap(grid, lower=low, upper=high, **style)
+    if layout is not None and layout["kind"] != "sliding":
+        is_narrow = all(column.dtype == np.float32 for column in held.genomes.values())
+        archive = _archive(layout, "float32" if is_narrow else "float64")
+        archive.add(np.zeros((len(places), 1)), scores, places)
+        return _elites(archive, style)
     margin = 0.02 * np.ptp(places, axis=0) + 1e-12
     bounds = places.min(axis=0) - margin, places.max(axis=0) + margin
     ax = new_axes(style["ax"], has_grid=False)
@@ -243,6 +234,21 @@ def _population(held: Population, cells: Grid | None, style: dict[str, Any]) -> 
         *places.T, c=scores, s=14, cmap="viridis", vmin=style["vmin"], vmax=style["vmax"]
     )
     return _finish(ax, shown, bounds, style["names"], style["label"])
+
+
+def _archive(layout: Mapping[str, Any], dtype: str) -> Archive:
+    """Return an empty archive with the cells of a search: rows land where they did there."""
+    from chimera.evolution._archives import CVTArchive, GridArchive
+
+    ranges = list(zip(layout["lower"], layout["upper"], strict=True))
+    options: dict[str, Any] = {"ranges": ranges, "outside": "clip", "dtype": dtype}
+    if layout["kind"] == "grid":
+        return GridArchive(1, shape=layout["shape"], **options)
+    if layout["kind"] == "centroids":
+        centroids = np.reshape(layout["centroids"], (-1, 2))
+        return CVTArchive(1, n_cells=None, centroids=centroids, **options)
+    names = ("n_cells", "n_samples", "n_iterations", "seed")
+    return CVTArchive(1, **{name: layout[name] for name in names}, **options)
 
 
 def _cells(

@@ -94,7 +94,8 @@ def pareto_front(
     if reference is not None:
         known = _objectives(reference)
         known = known[np.argsort(known[:, 0])]
-        ax.scatter(*known.T, s=5, color=DIM, label="reference", linewidths=0, **depth)
+        # Darker than dominated points, from which it must be told apart.
+        ax.scatter(*known.T, s=9, color="#404a58", label="reference", linewidths=0, **depth)
     if not is_best.all():
         ax.scatter(
             *values[~is_best].T,

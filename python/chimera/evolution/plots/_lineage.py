@@ -182,6 +182,6 @@ def _bars(ax: Any, credit: Sequence[OperatorCredit]) -> None:
     ]
     ax.bar_label(bars, notes, padding=4, fontsize="small", color="#404a58")
     ax.grid(visible=False, axis="y")
-    ax.margins(x=0.35)
     ax.set(xlabel="success rate")
-    ax.set_xlim(left=0)
+    # Room for the notes, which stand to the right of the bars.
+    ax.set_xlim(0, 1.7 * max(item.success_rate for item in credit) or 1.0)

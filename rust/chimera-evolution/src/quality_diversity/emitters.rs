@@ -135,6 +135,9 @@ impl<const ANNEALED: bool> Emitters<ANNEALED> {
     /// in one direction.
     fn is_spent(emitter: &Emitter, frame: &Frame, variances: &mut Vec<f64>) -> bool {
         let strategy = &emitter.strategy;
+        // Eigenvalues need more memory than variances: all of it at the beginning.
+        variances.clear();
+        variances.reserve(strategy.memory());
         strategy.variances(variances);
         let largest = variances.iter().fold(0.0_f64, |most, value| most.max(*value));
         let is_usable = largest.is_finite() && strategy.sigma() < SIGMA_MOST;
