@@ -260,9 +260,10 @@ fn clip(own: &[f64], others: &Table, clipped: &mut Table, wide: &mut Vec<f64>) -
     wide.clear();
     wide.resize(n_rows * n, 0.0);
     for ((value, column), place) in own.iter().zip(others.columns()).zip(0..) {
-        let cells = wide.iter_mut().skip(place).step_by(n);
-        for (cell, other) in cells.zip(column) {
-            *cell = if other < value { *other } else { *value };
+        for (row, other) in wide.chunks_exact_mut(n).zip(column) {
+            if let Some(cell) = row.get_mut(place) {
+                *cell = if other < value { *other } else { *value };
+            }
         }
     }
     for row in wide.chunks_exact(n) {

@@ -8,7 +8,7 @@
 //! more, where what is left open is a volume beyond three slabs.
 
 use super::stairs::Stairs;
-use super::table::{LANES, Table, count_from, lanes, next_above};
+use super::table::{LANES, Table, count_from, lanes, next_above_2, next_above_3};
 
 /// Rows of three gains that descend in the third, of which none is below another.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,7 @@ impl Shelf {
         let mut volume = 0.0;
         let mut next = n_tall;
         loop {
-            next = next_above([xs, ys, zs], slabs, next, n_rows);
+            next = next_above_3([xs, ys, zs], slabs, next, n_rows);
             let Some(height) = ws.get(next).filter(|_| next < n_rows) else { break };
             let row = clip([xs, ys, zs], next, own);
             next += 1;
@@ -109,12 +109,12 @@ impl Shelf {
         slabs: [f64; 3],
     ) -> f64 {
         self.tall.clear();
-        let mut next = next_above([xs, ys, zs], slabs, 0, n_tall);
+        let mut next = next_above_3([xs, ys, zs], slabs, 0, n_tall);
         while next < n_tall {
             let row = clip([xs, ys, zs], next, own);
             let place = self.tall.iter().rev().take_while(|other| other[2] < row[2]).count();
             self.tall.insert(self.tall.len() - place, row);
-            next = next_above([xs, ys, zs], slabs, next + 1, n_tall);
+            next = next_above_3([xs, ys, zs], slabs, next + 1, n_tall);
         }
         self.stairs.clear();
         let [left, low, deep] = slabs;
@@ -164,16 +164,16 @@ fn alone_3(
     }
     stairs.clear();
     let mut open = (x - left) * (y - low);
-    let mut next = next_above([xs, ys], [left, low], 0, n_tall);
+    let mut next = next_above_2([xs, ys], [left, low], 0, n_tall);
     while next < n_tall {
         let [row_x, row_y] = clip([xs, ys], next, [x, y]);
         open -= stairs.insert([row_x, row_y], [left, low]);
-        next = next_above([xs, ys], [left, low], next + 1, n_tall);
+        next = next_above_2([xs, ys], [left, low], next + 1, n_tall);
     }
     let mut above = z;
     let mut volume = 0.0;
     loop {
-        next = next_above([xs, ys], [left, low], next, n_rows);
+        next = next_above_2([xs, ys], [left, low], next, n_rows);
         let Some(height) = zs.get(next).filter(|_| next < n_rows) else { break };
         volume += open * (above - height);
         above = *height;
@@ -197,7 +197,8 @@ fn alone_3(
 fn strips([xs, ys, zs]: [&[f64]; 3], n_tall: usize, [x, y, z]: [f64; 3]) -> [f64; 2] {
     let mut most = [[0.0_f64; LANES]; 2];
     let [left, low] = &mut most;
-    for start in (0..n_tall).step_by(LANES) {
+    let mut start = 0;
+    while start < n_tall {
         // Rows behind those as high as the box may be among the last eight.
         let rows = lanes(xs, start).iter().zip(lanes(ys, start)).zip(lanes(zs, start));
         for (((row_x, row_y), row_z), (left, low)) in rows.zip(left.iter_mut().zip(&mut *low)) {
@@ -207,6 +208,7 @@ fn strips([xs, ys, zs]: [&[f64]; 3], n_tall: usize, [x, y, z]: [f64; 3]) -> [f64
             let reach = if (*row_x >= x) & is_high { *row_y } else { 0.0 };
             *low = if reach > *low { reach } else { *low };
         }
+        start += LANES;
     }
     most.map(greatest)
 }
@@ -216,7 +218,8 @@ fn strips([xs, ys, zs]: [&[f64]; 3], n_tall: usize, [x, y, z]: [f64; 3]) -> [f64
 fn slabs([xs, ys, zs, ws]: [&[f64]; 4], n_tall: usize, [x, y, z, w]: [f64; 4]) -> [f64; 3] {
     let mut most = [[0.0_f64; LANES]; 3];
     let [left, low, deep] = &mut most;
-    for start in (0..n_tall).step_by(LANES) {
+    let mut start = 0;
+    while start < n_tall {
         let rows = lanes(xs, start).iter().zip(lanes(ys, start)).zip(lanes(zs, start));
         let reaches = left.iter_mut().zip(&mut *low).zip(&mut *deep);
         for ((((row_x, row_y), row_z), row_w), ((left, low), deep)) in
@@ -231,6 +234,7 @@ fn slabs([xs, ys, zs, ws]: [&[f64]; 4], n_tall: usize, [x, y, z, w]: [f64; 4]) -
             let reach = if is_wide & is_long & is_high { *row_z } else { 0.0 };
             *deep = if reach > *deep { reach } else { *deep };
         }
+        start += LANES;
     }
     most.map(greatest)
 }

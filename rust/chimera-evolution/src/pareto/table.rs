@@ -1,7 +1,8 @@
 //! Rows of gains column by column, so that eight of them are compared at a time.
 //!
 //! Behind the rows of every column lie at least eight zeros: blocks of eight may begin at any row,
-//! and because gains are positive, what lies behind is below everything.
+//! and because gains are positive, what lies behind is below everything. The blocks are walked with
+//! `while` and each test is written out: `step_by`, and columns in an array, left scalar code.
 
 /// Values compared at a time.
 pub(super) const LANES: usize = 8;
@@ -27,34 +28,51 @@ pub(super) fn lanes(column: &[f64], start: usize) -> &[f64; LANES] {
     column.get(start..).and_then(<[f64]>::first_chunk).unwrap_or(&ZEROS)
 }
 
-/// The first lane that is true.
 #[inline(always)]
-fn first(flags: [bool; LANES]) -> Option<usize> {
-    if !flags.iter().fold(false, |any, flag| any | flag) {
-        return None;
-    }
-    let bits = flags.iter().zip(0..).fold(0_u32, |bits, (flag, at)| bits | u32::from(*flag) << at);
-    Some(bits.trailing_zeros() as usize)
+fn is_any(flags: [bool; LANES]) -> bool {
+    flags.into_iter().fold(false, |any, flag| any | flag)
 }
 
-/// The first row from `from` on that is above all limits; `n_rows` when there is none.
+/// The first row from `from` on that is above both limits; `n_rows` when there is none.
 #[inline(always)]
-pub(super) fn next_above<const N: usize>(
-    columns: [&[f64]; N],
-    limits: [f64; N],
+pub(super) fn next_above_2(
+    [xs, ys]: [&[f64]; 2],
+    [left, low]: [f64; 2],
     from: usize,
     n_rows: usize,
 ) -> usize {
     let mut start = from;
     while start < n_rows {
-        let mut is_above = [true; LANES];
-        for (column, limit) in columns.into_iter().zip(limits) {
-            for (flag, value) in is_above.iter_mut().zip(lanes(column, start)) {
-                *flag &= *value > limit;
-            }
+        let rows = || lanes(xs, start).iter().zip(lanes(ys, start));
+        let is_above = |(x, y): (&f64, &f64)| (*x > left) & (*y > low);
+        if rows().fold(false, |any, row| any | is_above(row)) {
+            let bits = rows()
+                .zip(0..)
+                .fold(0_u32, |bits, (row, at)| bits | u32::from(is_above(row)) << at);
+            return (start + bits.trailing_zeros() as usize).min(n_rows);
         }
-        if let Some(lane) = first(is_above) {
-            return (start + lane).min(n_rows);
+        start += LANES;
+    }
+    n_rows
+}
+
+/// As [`next_above_2`], for three columns.
+#[inline(always)]
+pub(super) fn next_above_3(
+    [xs, ys, zs]: [&[f64]; 3],
+    [left, low, deep]: [f64; 3],
+    from: usize,
+    n_rows: usize,
+) -> usize {
+    let mut start = from;
+    while start < n_rows {
+        let rows = || lanes(xs, start).iter().zip(lanes(ys, start)).zip(lanes(zs, start));
+        let is_above = |((x, y), z): ((&f64, &f64), &f64)| (*x > left) & (*y > low) & (*z > deep);
+        if rows().fold(false, |any, row| any | is_above(row)) {
+            let bits = rows()
+                .zip(0..)
+                .fold(0_u32, |bits, (row, at)| bits | u32::from(is_above(row)) << at);
+            return (start + bits.trailing_zeros() as usize).min(n_rows);
         }
         start += LANES;
     }
@@ -70,10 +88,12 @@ pub(super) fn count_from(column: &[f64], n_rows: usize, least: f64) -> usize {
     }
     // Zeros behind the rows are below any gain.
     let mut counts = [0_usize; LANES];
-    for start in (0..n_rows).step_by(LANES) {
+    let mut start = 0;
+    while start < n_rows {
         for (count, value) in counts.iter_mut().zip(lanes(column, start)) {
             *count += usize::from(*value >= least);
         }
+        start += LANES;
     }
     counts.iter().sum()
 }
@@ -159,38 +179,57 @@ impl Table {
     /// Whether some row is nowhere below `row`.
     #[inline(always)]
     pub fn covers(&self, row: &[f64]) -> bool {
-        (0..self.n_rows).step_by(LANES).any(|start| {
+        let mut start = 0;
+        while start < self.n_rows {
             let mut is_above = [true; LANES];
             for (column, value) in self.columns().zip(row) {
                 for (flag, other) in is_above.iter_mut().zip(lanes(column, start)) {
                     *flag &= *other >= *value;
                 }
             }
-            is_above.iter().fold(false, |any, flag| any | flag)
-        })
+            if is_any(is_above) {
+                return true;
+            }
+            start += LANES;
+        }
+        false
     }
 
     /// Take away the rows from `from` on that are nowhere above `row`.
     #[inline(always)]
     pub fn drop_covered(&mut self, from: usize, row: &[f64]) {
-        let found = (from..self.n_rows).step_by(LANES).find(|start| {
+        let mut start = from;
+        while start < self.n_rows {
             // Zeros behind the rows do not count.
-            let mut is_below =
-                lanes(self.columns().next().unwrap_or(&[]), *start).map(|value| value > 0.0);
+            let mut is_below = [true; LANES];
+            for (flag, value) in is_below.iter_mut().zip(lanes(&self.values, start)) {
+                *flag = *value > 0.0;
+            }
             for (column, value) in self.columns().zip(row) {
-                for (flag, other) in is_below.iter_mut().zip(lanes(column, *start)) {
+                for (flag, other) in is_below.iter_mut().zip(lanes(column, start)) {
                     *flag &= *other <= *value;
                 }
             }
-            is_below.iter().fold(false, |any, flag| any | flag)
-        });
-        let Some(start) = found else { return };
+            if is_any(is_below) {
+                return self.drop_covered_from(start, row);
+            }
+            start += LANES;
+        }
+    }
+
+    #[inline(always)]
+    fn drop_covered_from(&mut self, start: usize, row: &[f64]) {
         let mut kept = start;
         for idx in start..self.n_rows {
             let value = |column: &[f64]| column.get(idx).copied().unwrap_or(0.0);
             if self.columns().zip(row).any(|(column, limit)| value(column) > *limit) {
-                for column in self.columns_mut() {
-                    column.copy_within(idx..=idx, kept);
+                if kept < idx {
+                    for column in self.columns_mut() {
+                        let value = value(column);
+                        if let Some(slot) = column.get_mut(kept) {
+                            *slot = value;
+                        }
+                    }
                 }
                 kept += 1;
             }
