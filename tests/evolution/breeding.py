@@ -65,3 +65,16 @@ class Breeder:
 
 def sphere(batch: NDArray[np.float64]) -> NDArray[np.float64]:
     return (batch**2).sum(axis=1)
+
+
+def breed(search: Any, n: int = 4) -> list[Any]:
+    """Run generations; return ``(ids, genomes, scores, parents, operators)`` of each."""
+    seen = []
+    for _ in range(n):
+        batch = search.ask()
+        first_id, parents, operators = search.origins
+        scores = sphere(batch)
+        search.tell(batch, scores)
+        ids = np.arange(first_id, first_id + len(batch))
+        seen.append((ids, batch.copy(), scores, parents, operators))
+    return seen
