@@ -28,8 +28,10 @@ from chimera.errors import (
 )
 from chimera.evolution import (
     CMAES,
+    CMAMAE,
     CVT,
     DE,
+    GA,
     LMMAES,
     NSGA2,
     NSGA3,
@@ -43,6 +45,7 @@ from chimera.evolution import (
     GridArchive,
     MapElites,
     OpenAIES,
+    Portfolio,
     RandomSearch,
     Space,
     SymbolicRegressor,
@@ -491,3 +494,23 @@ print([name for name in names if class_of(name) is Algorithm])
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+EXTREME: dict[str, Callable[[], Any]] = {
+    "portfolio": lambda: Portfolio(SPHERE, seed=1),
+    "cma_mae": lambda: CMAMAE(SPHERE, cells=Grid((4, 4), [(-1.0, 1.0)] * 2), threshold_min=-1.0),
+    "cmaes": lambda: CMAES(SPHERE, restarts="ipop", seed=1),
+    "ga": lambda: GA(SPHERE, population_size=10, seed=1),
+}
+
+
+@pytest.mark.parametrize("name", EXTREME)
+def test_the_largest_scores_can_be_saved_and_loaded(name: str) -> None:
+    search = EXTREME[name]()
+    largest = np.finfo(np.float64).max
+    for _ in range(60):
+        batch = search.ask()
+        told = {"descriptors": batch[:, :2]} if search.n_descriptors else {}
+        search.tell(batch, np.where(batch[:, 0] < 0.0, largest, -largest), **told)
+        search = Algorithm.load(search.save())
+        assert np.isfinite(search.ask()).all()

@@ -385,7 +385,7 @@ class Run:
         """
         Why the method would stop by itself, for example ``tolerance``; None while it moves.
         """
-    def tell(self, /, batch: Any, scores: Any, descriptors: Any | None = None, *, violations: Any | None = None, cases: Any | None = None, failed: Any | None = None, skipped: SupportsIndex = 0) -> None:
+    def tell(self, /, batch: Any, scores: Any, descriptors: Any | None = None, *, violations: Any | None = None, cases: Any | None = None, failed: Any | None = None, skipped: SupportsIndex = ...) -> None:
         """
         Hand in scores of a batch.
 

@@ -186,13 +186,13 @@ impl Search {
         cancel: &CancelFlag,
     ) -> Outcome<(Vec<Measured>, Vec<Vec<f64>>)> {
         let wanted = engine.build_of(self.entries.clone());
-        let executables: Outcome<Vec<Arc<Executable>>> = engine.runtime.install(|| {
+        let executables: Outcome<Vec<Arc<Executable>>> = engine.runtime()?.install(|| {
             batch
                 .programs
                 .par_iter()
                 .zip(&batch.keys)
                 .map(|(skeleton, key)| {
-                    engine.executables.get(&engine.runtime, *key, skeleton, &wanted)
+                    engine.executables.get(engine.runtime()?, *key, skeleton, &wanted)
                 })
                 .collect()
         });
@@ -251,7 +251,7 @@ impl Search {
             });
         }
         let options = Options { cancel: Some(cancel.clone()), is_fresh: false };
-        let runs = engine.runtime.run_batch(&jobs, &options)?;
+        let runs = engine.runtime()?.run_batch(&jobs, &options)?;
         // How far a call comes in a given time depends on the machine: nothing may be learnt from it.
         if runs.iter().any(|run| run.status == Status::Deadline) {
             return Err(Failure::Config(
@@ -284,7 +284,7 @@ impl Search {
         executables: &[Arc<Executable>],
         cancel: &CancelFlag,
     ) -> Outcome<Vec<Vec<f64>>> {
-        engine.runtime.install(|| {
+        engine.runtime()?.install(|| {
             batch
                 .probes
                 .par_iter()

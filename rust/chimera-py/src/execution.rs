@@ -1,6 +1,7 @@
 //! `chimera._chimera.execution`: sandboxed runs.
 
 use std::collections::HashMap;
+use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +40,9 @@ use crate::value::{from_python, to_python};
 ///     -2
 #[pyclass(frozen, module = "chimera._chimera.execution")]
 pub struct Engine {
-    pub(crate) runtime: Runtime,
+    runtime: Runtime,
+    /// The process that made it, and has its threads.
+    process: u32,
     pub(crate) executables: Executables,
     pub(crate) compensated_sum: bool,
     memory_bytes_max: u64,
@@ -152,6 +155,17 @@ fn arguments(
 }
 
 impl Engine {
+    /// The runtime, in the process that made it.
+    pub(crate) fn runtime(&self) -> Outcome<&Runtime> {
+        if self.process == process::id() {
+            return Ok(&self.runtime);
+        }
+        Err(Failure::Search(chimera_evolution::Error::Order(
+            "engine: expected the process that made it, got one forked from it, which has none of \
+             its threads; make it there, or start processes with \"spawn\"",
+        )))
+    }
+
     pub(crate) fn build_of(&self, entries: Vec<FunctionId>) -> Build {
         Build {
             entries,
@@ -169,7 +183,7 @@ impl Engine {
         let parametrised = tune::parametrise(program);
         let key = with_lines(tune::skeleton_hash(program)?, program);
         let wanted = self.build_of(entries);
-        let executable = self.executables.get(&self.runtime, key, &parametrised, &wanted)?;
+        let executable = self.executables.get(self.runtime()?, key, &parametrised, &wanted)?;
         Ok((executable, parametrised.values.iter().copied().map(slot).collect()))
     }
 }
@@ -216,6 +230,7 @@ impl Engine {
         let version = py.version_info();
         Ok(Self {
             runtime,
+            process: process::id(),
             executables: Executables::default(),
             compensated_sum: (version.major, version.minor) >= (3, 12),
             memory_bytes_max: memory_bytes_max as u64,
@@ -259,7 +274,7 @@ impl Engine {
                 fuel_max: None,
             };
             let options = Options { cancel: Some(cancel.clone()), is_fresh: false };
-            let (run, decoded) = self.runtime.run_with(&job, &options, |memory, slots| {
+            let (run, decoded) = self.runtime()?.run_with(&job, &options, |memory, slots| {
                 abi::decode(&entry.returns, slots, memory)
             })?;
             let reason = executable.reason(&run);
@@ -359,7 +374,7 @@ impl Engine {
         pairs: &[(usize, usize)],
         cancel: &CancelFlag,
     ) -> Outcome<Scored> {
-        let prepared: Outcome<Vec<_>> = self.runtime.install(|| {
+        let prepared: Outcome<Vec<_>> = self.runtime()?.install(|| {
             programs
                 .par_iter()
                 .zip(entries)
@@ -405,7 +420,7 @@ impl Engine {
             });
         }
         let options = Options { cancel: Some(cancel.clone()), is_fresh: false };
-        let runs = self.runtime.run_batch(&jobs, &options)?;
+        let runs = self.runtime()?.run_batch(&jobs, &options)?;
         let mut scores = Vec::with_capacity(runs.len());
         let mut reasons = Vec::with_capacity(runs.len());
         for (run, (program, _)) in runs.iter().zip(pairs) {

@@ -130,7 +130,7 @@ impl Run {
     ///     OrderError: Nothing was asked.
     ///     BatchError: Shapes do not fit, scores are not finite, genomes are outside the space. The
     ///         search is unchanged.
-    #[pyo3(signature = (batch, scores, descriptors=None, *, violations=None, cases=None, failed=None, skipped=0))]
+    #[pyo3(signature = (batch, scores, descriptors=None, *, violations=None, cases=None, failed=None, skipped=Skipped(0)))]
     #[expect(clippy::too_many_arguments, reason = "one per kind of score")]
     fn tell(
         &self,
@@ -141,8 +141,9 @@ impl Run {
         violations: Option<&Bound<'_, PyAny>>,
         cases: Option<&Bound<'_, PyAny>>,
         failed: Option<&Bound<'_, PyAny>>,
-        skipped: usize,
+        skipped: Skipped,
     ) -> Outcome<()> {
+        let Skipped(skipped) = skipped;
         self.lock()?.ensure_asked()?;
         let (n_asked, genomes) = self.take_in(batch)?;
         let n_rows = match &genomes {
@@ -465,12 +466,31 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Count {
     const INPUT_TYPE: PyStaticExpr = usize::INPUT_TYPE;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
-        object.extract::<usize>().map(Self).map_err(|_| {
-            let got = object.repr().map_or_else(|_| "another object".into(), |it| it.to_string());
-            let expected = "a whole number of at least 1, below 2^64";
-            Failure::Search(core::Error::batch("n", expected, got)).into()
-        })
+        whole("n", "a whole number of at least 1, below 2^64", object).map(Self)
     }
+}
+
+/// A number of rows at the end of a batch.
+struct Skipped(usize);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Skipped {
+    type Error = PyErr;
+    const INPUT_TYPE: PyStaticExpr = usize::INPUT_TYPE;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
+        whole("skipped", "a whole number from 0 to the rows of the batch", object).map(Self)
+    }
+}
+
+fn whole(
+    name: &'static str,
+    expected: &'static str,
+    object: Borrowed<'_, '_, PyAny>,
+) -> Result<usize, PyErr> {
+    object.extract::<usize>().map_err(|_| {
+        let got = object.repr().map_or_else(|_| "another object".into(), |it| it.to_string());
+        Failure::Search(core::Error::batch(name, expected, got)).into()
+    })
 }
 
 /// A borrowed array of scores.

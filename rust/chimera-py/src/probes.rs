@@ -138,7 +138,7 @@ pub fn probe_function(
             fuel_max: None,
         };
         let options = Options { cancel: Some(cancel.clone()), is_fresh: false };
-        let run = engine.runtime.run(&job, &options)?;
+        let run = engine.runtime()?.run(&job, &options)?;
         for (idx, bits) in run.results.iter().enumerate() {
             outputs.push(score(entry.returns.get(idx % kinds.len().max(1)), *bits));
         }

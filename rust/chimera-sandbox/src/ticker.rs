@@ -1,5 +1,6 @@
 //! Advances the engine's epoch so that modules which never call the host notice their deadline.
 
+use std::process;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use wasmtime::Engine;
 pub(crate) struct Ticker {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread; one forked from it would wait for it for ever.
+    process: u32,
 }
 
 impl Ticker {
@@ -23,14 +26,14 @@ impl Ticker {
                     engine.increment_epoch();
                 }
             })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { stop: Some(stop), thread: Some(thread), process: process::id() })
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take().filter(|_| self.process == process::id()) {
             // A panicked ticker has nothing left to clean up.
             let _ = thread.join();
         }

@@ -172,10 +172,11 @@ fn for_each(
     threads: &Threads,
     work: impl Fn(&mut Island, (usize, usize)) -> Result<()> + Sync + Send,
 ) -> Result<()> {
-    if threads.n() == 1 || islands.len() == 1 {
+    let pool = if islands.len() > 1 { threads.pool() } else { None };
+    let Some(pool) = pool else {
         return islands.iter_mut().zip(spans).try_for_each(|(island, span)| work(island, *span));
-    }
-    threads.install(|| {
+    };
+    pool.install(|| {
         islands.par_iter_mut().zip(spans).try_for_each(|(island, span)| work(island, *span))
     })
 }

@@ -44,7 +44,10 @@ pub(super) fn next_above_2(
     let mut start = from;
     while start < n_rows {
         let rows = || lanes(xs, start).iter().zip(lanes(ys, start));
-        let is_above = |(x, y): (&f64, &f64)| (*x > left) & (*y > low);
+        let is_above = |(x, y): (&f64, &f64)| {
+            let (is_right, is_over) = (*x > left, *y > low);
+            is_right & is_over
+        };
         if rows().fold(false, |any, row| any | is_above(row)) {
             let bits = rows()
                 .zip(0..)
@@ -67,7 +70,10 @@ pub(super) fn next_above_3(
     let mut start = from;
     while start < n_rows {
         let rows = || lanes(xs, start).iter().zip(lanes(ys, start)).zip(lanes(zs, start));
-        let is_above = |((x, y), z): ((&f64, &f64), &f64)| (*x > left) & (*y > low) & (*z > deep);
+        let is_above = |((x, y), z): ((&f64, &f64), &f64)| {
+            let (is_right, is_over, is_deep) = (*x > left, *y > low, *z > deep);
+            is_right & is_over & is_deep
+        };
         if rows().fold(false, |any, row| any | is_above(row)) {
             let bits = rows()
                 .zip(0..)

@@ -22,6 +22,9 @@ const FLAT_MAX: usize = 24;
 /// Points on a line before steps may be local ones only in turns.
 const N_GLOBAL: usize = 12;
 
+/// The largest difference of values that is told apart: sums over all genes stay finite.
+const DIFFERENCE_MAX: f64 = f64::MAX / 1e12;
+
 /// What was seen along one gene, relative to the best point of the line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Line {
@@ -33,6 +36,10 @@ struct Line {
     /// Memory of a median.
     #[serde(skip)]
     sorted: Vec<f64>,
+}
+
+fn bounded(difference: f64) -> f64 {
+    difference.clamp(-DIFFERENCE_MAX, DIFFERENCE_MAX)
 }
 
 impl Line {
@@ -233,8 +240,8 @@ impl Coordinates {
         for (((idx, (line, _)), row), value) in lines.zip(rows.chunks_exact(d)).zip(values) {
             let Some(place) = row.get(idx) else { continue };
             // A failed row is no point of the line, but the place must not be asked again.
-            let value = if value.is_finite() { value - self.f } else { f64::MAX / 1e9 };
-            line.add(*place, value);
+            let value = if value.is_finite() { value - self.f } else { DIFFERENCE_MAX };
+            line.add(*place, bounded(value));
         }
         let has_moved = self.lines.iter().zip(&self.x).any(|(line, x)| line.best != *x);
         if has_moved {
@@ -257,7 +264,7 @@ impl Coordinates {
         self.f = value;
         for line in &mut self.lines {
             for point in &mut line.points {
-                point.1 -= line.value;
+                point.1 = bounded(point.1 - line.value);
             }
             line.value = 0.0;
         }

@@ -303,7 +303,9 @@ impl<T: Real> Elites<T> {
             let Some(cell) = self.table.get_mut(*cell_idx as usize) else { continue };
             if let Some(winner) = self.winners.get_mut(cell.winner as usize) {
                 winner.n_accepted += 1;
-                winner.objective_sum += objective;
+                // Never infinite: a cell with such a threshold would be closed for good.
+                winner.objective_sum =
+                    (winner.objective_sum + objective).clamp(-f64::MAX, f64::MAX);
                 if objective > winner.objective {
                     winner.objective = objective;
                     winner.candidate = candidate;
