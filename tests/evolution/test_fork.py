@@ -105,8 +105,8 @@ def test_a_sandbox_says_that_it_does_not_outlive_a_fork() -> None:
     sandbox = Sandboxed(source, "score", threads=1)
     with sandbox:
         rows = np.ones((2, 1))
-        scores = sandbox.evaluate(rows)
+        before = sandbox.evaluate(rows)
         with pytest.raises(OrderError, match="forked"):
             in_fork(lambda: sandbox.evaluate(rows))
         assert in_fork(lambda: Sandboxed(source, "score", threads=1).evaluate(rows)) is not None
-        assert np.array_equal(sandbox.evaluate(rows).scores, scores.scores)
+        assert np.array_equal(sandbox.evaluate(rows).objectives, before.objectives)
