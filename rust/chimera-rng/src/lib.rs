@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 mod lanes;
+pub mod math;
 #[cfg(test)]
 mod tests;
 
@@ -120,7 +121,7 @@ impl Stream {
             let v = 2.0 * self.uniform() - 1.0;
             let s = u * u + v * v;
             if s > 0.0 && s < 1.0 {
-                return u * (-2.0 * s.ln() / s).sqrt();
+                return u * (-2.0 * math::ln(s) / s).sqrt();
             }
         }
     }

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::rng::Stream;
+use crate::rng::math::{exp, ln, pow};
 
 /// One coordinate of the search space.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ impl Strategy {
     pub fn new(coordinates: Vec<Coordinate>, n_samples_min: usize) -> Self {
         let n = coordinates.len();
         let n_free = coordinates.iter().filter(|coordinate| coordinate.scale > 0.0).count();
-        let default = 4.0 + (3.0 * count(n_free.max(1)).ln()).floor();
+        let default = 4.0 + (3.0 * ln(count(n_free.max(1)))).floor();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -152,7 +153,7 @@ impl Strategy {
         for idx in 0..n_samples {
             let sigma = if self.is_scouting {
                 let level = count(idx) / count(n_samples - 1);
-                SCALE_LOW * 10_f64.powf(SCALE_DECADES * level)
+                SCALE_LOW * pow(10.0, SCALE_DECADES * level)
             } else {
                 self.sigma
             };
@@ -214,7 +215,7 @@ impl Strategy {
         for (idx, weight) in weights.iter().enumerate() {
             level += weight / total.max(f64::MIN_POSITIVE) * count(idx) / count(points.len() - 1);
         }
-        self.sigma = SCALE_LOW * 10_f64.powf(SCALE_DECADES * level);
+        self.sigma = SCALE_LOW * pow(10.0, SCALE_DECADES * level);
         for (idx, mean) in self.mean.iter_mut().enumerate() {
             let shift =
                 weighted(points, &weights, |point| point.get(idx).map_or(0.0, |x| x - *mean));
@@ -262,7 +263,7 @@ impl Strategy {
             *variance = grown.clamp(1e-20, 1e20);
         }
         let growth = (c_sigma / damping * (norm / chi - 1.0)).clamp(-1.0, 1.0);
-        self.sigma = (self.sigma * growth.exp()).clamp(1e-300, 1e6);
+        self.sigma = (self.sigma * exp(growth)).clamp(1e-300, 1e6);
     }
 }
 
@@ -274,7 +275,7 @@ fn weighted(points: &[Vec<f64>], weights: &[f64], value: impl Fn(&Vec<f64>) -> f
 fn tied_weights(losses: &[f64]) -> Vec<f64> {
     let n = losses.len();
     let half = count(n) / 2.0;
-    let rank_weight = |rank: usize| ((half + 0.5).ln() - count(rank + 1).ln()).max(0.0);
+    let rank_weight = |rank: usize| (ln(half + 0.5) - ln(count(rank + 1))).max(0.0);
     let key = |idx: &usize| {
         losses.get(*idx).copied().filter(|loss| !loss.is_nan()).unwrap_or(f64::INFINITY)
     };

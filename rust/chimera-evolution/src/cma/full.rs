@@ -52,7 +52,9 @@ impl Factor {
 
     /// Whether it is a factor of `n` genes.
     pub fn is_whole(&self, n: usize) -> bool {
-        self.n == n && self.columns.len() == padded(n) * padded(n)
+        self.n == n
+            && self.columns.len() == padded(n) * padded(n)
+            && self.columns.iter().all(|value| value.is_finite())
     }
 
     /// Becomes the diagonal factor of these scales.

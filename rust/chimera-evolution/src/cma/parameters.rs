@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::numeric::f64::ln;
+
 /// The constants of one strategy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
@@ -35,7 +37,7 @@ const REPLACED_MAX: f64 = 0.999;
 /// Default population size: `4 + floor(3 ln n)`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
 pub fn default_population_size(n: usize) -> usize {
-    4 + (3.0 * (n as f64).ln()).floor() as usize
+    4 + (3.0 * ln(n as f64)).floor() as usize
 }
 
 impl Parameters {
@@ -62,6 +64,7 @@ impl Parameters {
             && self.weights.iter().all(|weight| weight.is_finite())
             && rates.iter().all(|rate| (0.0..=1.0).contains(rate))
             && sizes.iter().all(|size| *size > 0.0 && size.is_finite())
+            && self.kept() > 0.0
     }
 
     /// Becomes [`Parameters::new`] of these numbers, in the memory it has.
@@ -75,7 +78,7 @@ impl Parameters {
     ) {
         let n = n as f64;
         let last = n_parents.map_or(n_rows as f64, |parents| 2.0 * parents as f64);
-        let raw = |rank: usize| f64::midpoint(last, 1.0).ln() - (rank as f64).ln();
+        let raw = |rank: usize| ln(f64::midpoint(last, 1.0)) - ln(rank as f64);
         self.weights.clear();
         self.weights.extend((1..=n_rows).map(raw));
         self.n_parents = self.weights.iter().filter(|weight| **weight > 0.0).count().max(1);

@@ -6,6 +6,8 @@
 use chimera_rng::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::numeric::f64::pow;
+
 /// Key of the streams that restarts draw from, apart from every generation's.
 const STEP: u64 = u64::MAX;
 
@@ -130,8 +132,8 @@ impl Schedule {
             let first = self.population_size;
             let draw = stream.uniform();
             let ratio = (self.large() as f64 / (2.0 * first as f64)).max(1.0);
-            let size = first as f64 * ratio.powf(draw * draw);
-            let sigma_factor = 10f64.powf(-2.0 * stream.uniform());
+            let size = first as f64 * pow(ratio, draw * draw);
+            let sigma_factor = pow(10.0, -2.0 * stream.uniform());
             self.limit = self.evaluations_large / 2;
             Some(Start { population_size: size as usize, sigma_factor, stream })
         } else {

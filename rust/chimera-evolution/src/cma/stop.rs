@@ -203,7 +203,9 @@ impl Watch {
         };
         let mut is_stuck = true;
         for ring in [&self.bests, &self.medians] {
-            is_stuck &= median(ring, n_seen - part) >= median(ring, n_seen - window);
+            let (newer, older) = (median(ring, n_seen - part), median(ring, n_seen - window));
+            // While nothing is feasible the medians are infinite and tell nothing.
+            is_stuck &= older.is_finite() && newer >= older;
         }
         is_stuck.then_some(Stop::Stagnation)
     }

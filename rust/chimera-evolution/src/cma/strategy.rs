@@ -368,16 +368,19 @@ impl Strategy {
     /// Whether its parts fit together: those of a loaded one may not.
     pub fn is_whole(&self) -> bool {
         let (n, width) = (self.n, padded(self.n));
+        let is_number = |values: &[f64]| values.iter().all(|value| value.is_finite());
+        let paths = [&self.path_sigma, &self.path, &self.path_z];
         let is_shape = match &self.shape {
             Shape::Full(factor) => factor.is_whole(n),
-            Shape::Separable(diagonal) => diagonal.scales().len() == width,
+            Shape::Separable(diagonal) => {
+                diagonal.scales().len() == width && is_number(diagonal.scales())
+            }
         };
-        let is_number = |values: &[f64]| values.iter().all(|value| value.is_finite());
         n > 0
             && (2..=POPULATION_MAX << DOUBLINGS_MAX).contains(&self.population_size)
             && self.parameters.is_whole()
             && is_shape
-            && [&self.z, &self.y, &self.path].into_iter().all(|values| is_number(values))
+            && [&self.z, &self.y].into_iter().all(|values| is_number(values))
             && (0.0..=1.0).contains(&self.decay)
             && self.n_updates <= 1 << 53
             && is_positive(self.sigma)
@@ -385,7 +388,7 @@ impl Strategy {
             && self.mean.iter().all(|value| value.is_finite())
             && self.scales.len() == n
             && self.scales.iter().all(|scale| is_positive(*scale))
-            && [&self.path_sigma, &self.path, &self.path_z].iter().all(|path| path.len() == width)
+            && paths.iter().all(|path| path.len() == width && is_number(path))
             && self.z.len() == self.y.len()
             && self.z.len().is_multiple_of(width * TILE_ROWS)
             && self.n_sampled <= self.z.len() / width

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::math;
 use crate::error::{Error, Result};
+use crate::numeric::f64::ln;
 use crate::simd;
 
 const LANES: usize = 16;
@@ -187,7 +188,7 @@ pub fn calibrate(predictions: &[f32], labels: &[f64]) -> (f64, f64) {
                 let p = logistic(z).clamp(1e-12, 1.0 - 1e-12);
                 let target = if *label > 0.0 { high } else { low };
                 // Up to a constant: the Brier-like surrogate would be cheaper, the log loss is right.
-                -(target * p.ln() + (1.0 - target) * (1.0 - p).ln())
+                -(target * ln(p) + (1.0 - target) * ln(1.0 - p))
             })
             .sum::<f64>()
     };

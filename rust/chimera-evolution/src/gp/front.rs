@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::fitness::Fit;
 use super::forest::Tree;
 use super::model::Model;
+use crate::numeric::f64::ln;
 
 /// Pareto front of number of nodes against error, smallest model first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,7 +61,7 @@ impl Front {
         let n = n_rows as f64;
         let cost = |model: &Model| {
             let error = model.fit().error.max(floor).max(f64::MIN_POSITIVE);
-            n * error.ln() + model.n_nodes() as f64
+            n * ln(error) + model.n_nodes() as f64
         };
         let costs = self.models.iter().map(cost).enumerate();
         costs.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(idx, _)| idx)

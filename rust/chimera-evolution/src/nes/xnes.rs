@@ -16,7 +16,7 @@ use crate::cma::full::Factor;
 use crate::cma::kernel::{TILE_ROWS, add_scaled, dot, fill_normal, padded};
 use crate::error::Result;
 use crate::memory;
-use crate::numeric::f64::exp;
+use crate::numeric::f64::{exp, ln};
 use crate::simd::dispatch;
 use crate::threads::Threads;
 
@@ -52,7 +52,7 @@ pub(super) struct Small {
 
 fn utilities(n_rows: usize) -> Vec<f64> {
     let n = n_rows as f64;
-    let raw = |rank: usize| ((n / 2.0 + 1.0).ln() - (rank as f64).ln()).max(0.0);
+    let raw = |rank: usize| (ln(n / 2.0 + 1.0) - ln(rank as f64)).max(0.0);
     let total: f64 = (1..=n_rows).map(raw).sum();
     (1..=n_rows).map(|rank| raw(rank) / total - 1.0 / n).collect()
 }
@@ -71,7 +71,7 @@ impl Distribution for Natural {
             n,
             population_size,
             utilities: utilities(population_size),
-            rate: 0.6 * (3.0 + count.ln()) / (count * count.sqrt()),
+            rate: 0.6 * (3.0 + ln(count)) / (count * count.sqrt()),
             mean: origin.mean,
             sigma: origin.sigma,
             factor: Factor::new(&origin.scales),

@@ -1,15 +1,15 @@
 //! Standard normal samples, many at once.
 
-use chimera_rng::{Lanes, N_LANES, unit_f32, unit_f64};
+use chimera_rng::{Lanes, N_LANES, math, unit_f32, unit_f64};
 
-use super::{double, single};
+use super::single;
 
 /// One step of the transform of Box and Muller (1958): two words, two samples.
 #[inline(always)]
 fn pair_f64(radius: u64, angle: u64) -> (f64, f64) {
     // 1 - u lies in (0, 1]: its logarithm is finite.
-    let radius = (-2.0 * double::ln(1.0 - unit_f64(radius))).sqrt();
-    let (sine, cosine) = double::sin_cos_turns(unit_f64(angle));
+    let radius = (-2.0 * math::ln(1.0 - unit_f64(radius))).sqrt();
+    let (sine, cosine) = math::sin_cos_turns(unit_f64(angle));
     (radius * cosine, radius * sine)
 }
 

@@ -4,7 +4,9 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 use chimera_rng::{Lanes, unit_f32, unit_f64};
 
-use super::{double, single};
+use chimera_rng::math;
+
+use super::single;
 
 /// A 32- or 64-bit float with the functions of [`crate::numeric`].
 pub trait Real:
@@ -172,5 +174,5 @@ macro_rules! real {
     };
 }
 
-real!(f64, u64, double, unit_f64, fill_bits, fill_uniform_f64, fill_normal_f64);
+real!(f64, u64, math, unit_f64, fill_bits, fill_uniform_f64, fill_normal_f64);
 real!(f32, u32, single, unit_f32, fill_half_bits, fill_uniform_f32, fill_normal_f32);

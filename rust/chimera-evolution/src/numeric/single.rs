@@ -1,6 +1,6 @@
 //! The functions in 32 bits.
 
-use super::polynomial;
+use chimera_rng::polynomial;
 
 const ONE: u32 = 0x3F80_0000;
 /// Adding it rounds a float below 2^22 to an integer and leaves that integer in the low bits.

@@ -1,8 +1,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "inputs of the narrower type")]
 
-use chimera_rng::Lanes;
+use chimera_rng::{Lanes, math};
 
-use super::{double, fill_normal_f32, fill_normal_f64, single};
+use super::{fill_normal_f32, fill_normal_f64, single};
 use crate::simd::dispatch;
 
 /// Distance in units in the last place of the expected value.
@@ -25,7 +25,7 @@ fn samples(low: f64, high: f64) -> impl Iterator<Item = f64> {
 #[test]
 fn test_exp_is_close_over_its_whole_range() {
     let worst =
-        samples(-708.0, 709.7).chain(samples(-1.0, 1.0)).map(|x| ulps(double::exp(x), x.exp()));
+        samples(-708.0, 709.7).chain(samples(-1.0, 1.0)).map(|x| ulps(math::exp(x), x.exp()));
     let worst = worst.fold(0.0, f64::max);
     assert!(worst <= 1.5, "{worst}");
     let worst = samples(-87.0, 88.7)
@@ -37,12 +37,12 @@ fn test_exp_is_close_over_its_whole_range() {
 
 #[test]
 fn test_exp_beyond_its_range() {
-    assert_eq!(double::exp(-1e308), 0.0);
-    assert_eq!(double::exp(f64::NEG_INFINITY), 0.0);
-    assert_eq!(double::exp(1e308), f64::INFINITY);
-    assert_eq!(double::exp(0.0), 1.0);
-    assert!(double::exp(f64::NAN).is_nan());
-    assert!(ulps(double::exp(-740.0), (-740.0_f64).exp()) <= 1.5);
+    assert_eq!(math::exp(-1e308), 0.0);
+    assert_eq!(math::exp(f64::NEG_INFINITY), 0.0);
+    assert_eq!(math::exp(1e308), f64::INFINITY);
+    assert_eq!(math::exp(0.0), 1.0);
+    assert!(math::exp(f64::NAN).is_nan());
+    assert!(ulps(math::exp(-740.0), (-740.0_f64).exp()) <= 1.5);
     assert_eq!(single::exp(-200.0), 0.0);
     assert_eq!(single::exp(200.0), f32::INFINITY);
     assert_eq!(single::exp(0.0), 1.0);
@@ -54,7 +54,7 @@ fn test_ln_is_close_over_its_whole_range() {
     let worst = samples(-745.0, 709.0)
         .map(f64::exp)
         .chain(samples(0.4, 2.5))
-        .map(|x| ulps(double::ln(x), x.ln()))
+        .map(|x| ulps(math::ln(x), x.ln()))
         .fold(0.0, f64::max);
     assert!(worst <= 1.0, "{worst}");
     let worst = samples(-103.0, 88.0)
@@ -67,11 +67,11 @@ fn test_ln_is_close_over_its_whole_range() {
 
 #[test]
 fn test_ln_of_special_values() {
-    assert_eq!(double::ln(1.0), 0.0);
-    assert_eq!(double::ln(0.0), f64::NEG_INFINITY);
-    assert_eq!(double::ln(f64::INFINITY), f64::INFINITY);
-    assert!(double::ln(-1.0).is_nan());
-    assert!(double::ln(f64::NAN).is_nan());
+    assert_eq!(math::ln(1.0), 0.0);
+    assert_eq!(math::ln(0.0), f64::NEG_INFINITY);
+    assert_eq!(math::ln(f64::INFINITY), f64::INFINITY);
+    assert!(math::ln(-1.0).is_nan());
+    assert!(math::ln(f64::NAN).is_nan());
     assert_eq!(single::ln(1.0), 0.0);
     assert_eq!(single::ln(0.0), f32::NEG_INFINITY);
     assert_eq!(single::ln(f32::INFINITY), f32::INFINITY);
@@ -84,7 +84,7 @@ fn test_pow_is_within_its_documented_error() {
     for x in samples(0.02, 20.0).step_by(97) {
         for y in [-3.0, 1.0 / 16.0, 1.0 / 21.0, 0.5, 2.0, 17.0] {
             let bound = 1.0 + 1.5 * (y * x.ln()).abs();
-            let relative = (double::pow(x, y) / x.powf(y) - 1.0).abs();
+            let relative = (math::pow(x, y) / x.powf(y) - 1.0).abs();
             assert!(relative <= bound * f64::EPSILON, "{x} {y}");
             let (x, y) = (x as f32, y as f32);
             let exact = f64::from(x).powf(f64::from(y));
@@ -92,7 +92,7 @@ fn test_pow_is_within_its_documented_error() {
             assert!(relative <= bound * f64::from(f32::EPSILON), "{x} {y}");
         }
     }
-    assert_eq!(double::pow(0.0, 0.5), 0.0);
+    assert_eq!(math::pow(0.0, 0.5), 0.0);
     for x in samples(-87.0, 87.0).step_by(7).map(|x| x.exp() as f32) {
         for y in [-1.0, -1.0 / 16.0, 1.0 / 31.0, 0.5, 1.0] {
             let exact = f64::from(x).powf(f64::from(y));
@@ -117,14 +117,14 @@ fn test_sin_cos_are_close_and_periodic() {
         }
     };
     for turns in samples(-2.0, 3.0) {
-        let ((sine, cosine), (s, c)) = (double::sin_cos_turns(turns), reference(turns));
+        let ((sine, cosine), (s, c)) = (math::sin_cos_turns(turns), reference(turns));
         assert!((sine - s).abs().max((cosine - c).abs()) <= 2.3e-16, "{turns}");
         let turns = turns as f32;
         let ((sine, cosine), (s, c)) = (single::sin_cos_turns(turns), reference(turns.into()));
         let distance = (f64::from(sine) - s).abs().max((f64::from(cosine) - c).abs());
         assert!(distance <= 1.2e-7, "{turns}");
     }
-    assert_eq!(double::sin_cos_turns(0.25), (1.0, double::sin_cos_turns(0.25).1));
+    assert_eq!(math::sin_cos_turns(0.25), (1.0, math::sin_cos_turns(0.25).1));
 }
 
 #[test]
@@ -135,14 +135,14 @@ fn test_vector_code_gives_the_bits_of_scalar_code() {
         #[inline(always)]
         || {
             for value in &mut vector {
-                let (sine, cosine) = double::sin_cos_turns(*value);
-                *value = double::exp(*value) + double::ln(value.abs()) * sine - cosine;
+                let (sine, cosine) = math::sin_cos_turns(*value);
+                *value = math::exp(*value) + math::ln(value.abs()) * sine - cosine;
             }
         },
     );
     for (input, got) in inputs.iter().zip(&vector) {
-        let (sine, cosine) = double::sin_cos_turns(*input);
-        let expected = double::exp(*input) + double::ln(input.abs()) * sine - cosine;
+        let (sine, cosine) = math::sin_cos_turns(*input);
+        let expected = math::exp(*input) + math::ln(input.abs()) * sine - cosine;
         assert_eq!(got.to_bits(), expected.to_bits(), "{input}");
     }
 }

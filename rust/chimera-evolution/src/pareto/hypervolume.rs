@@ -343,6 +343,7 @@ pub fn estimate(
     let n_samples = n_samples.max(1) as f64;
     work.finish(Estimate {
         volume: whole * n_covered as f64 / n_samples,
-        error: whole * ((2.0 / (1.0 - confidence)).ln() / (2.0 * n_samples)).sqrt(),
+        error: whole
+            * (crate::numeric::f64::ln(2.0 / (1.0 - confidence)) / (2.0 * n_samples)).sqrt(),
     })
 }

@@ -20,8 +20,12 @@ const RANGE_MIN: f64 = 1e-12;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Evolution {
     strategy: Strategy,
-    /// Best objective of recent generations, as a ring.
+    /// The best of recent generations by what ranks rows, as a ring: its violation while nothing is
+    /// feasible, then its objective.
     recent: Vec<f64>,
+    /// Generations since the ring was emptied.
+    n_watched: u64,
+    is_feasible: bool,
     n_generations: u64,
     /// Generations in a row in which every row failed.
     n_lost: u64,
@@ -45,6 +49,8 @@ impl Evolution {
         Ok(Self {
             strategy: Strategy::new(mean, sigma, &scales, options)?,
             recent: Vec::new(),
+            n_watched: 0,
+            is_feasible: false,
             n_generations: 0,
             n_lost: 0,
             is_done: false,
@@ -58,6 +64,7 @@ impl Evolution {
         self.strategy.is_whole()
             && self.strategy.n_genes() == d
             && self.n_generations <= 1 << 53
+            && self.n_watched <= self.n_generations
             && self.n_lost <= LOST_MAX
     }
 
@@ -110,21 +117,29 @@ impl Evolution {
         let of = |idx: usize| worth.get(idx).copied().unwrap_or(Worth::WORST);
         self.order.sort_unstable_by(|a, b| of(*a).compare(of(*b), 0.0).then_with(|| a.cmp(b)));
         self.strategy.update(&self.order, None, &context.threads);
-        self.judge(self.order.first().map_or(f64::INFINITY, |idx| of(*idx).objective));
+        self.judge(self.order.first().map_or(Worth::WORST, |idx| of(*idx)));
     }
 
-    fn judge(&mut self, best: f64) {
+    fn judge(&mut self, best: Worth) {
+        let is_feasible = best.violation <= 0.0;
+        if is_feasible != self.is_feasible {
+            self.is_feasible = is_feasible;
+            self.recent.clear();
+            self.n_watched = 0;
+        }
+        let best = if is_feasible { best.objective } else { best.violation };
         let (n, rows) = (self.strategy.n_genes(), self.strategy.population_size());
         let window = 10 + 30 * n / rows;
         self.recent.reserve_exact(window.saturating_sub(self.recent.len()));
         #[expect(clippy::cast_possible_truncation, reason = "a place in a short ring")]
-        let place = (self.n_generations % window as u64) as usize;
+        let place = (self.n_watched % window as u64) as usize;
         if let Some(slot) = self.recent.get_mut(place) {
             *slot = best;
         } else {
             self.recent.push(best);
         }
         self.n_generations += 1;
+        self.n_watched += 1;
         let (low, high) = self
             .recent
             .iter()

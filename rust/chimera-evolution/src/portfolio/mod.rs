@@ -24,6 +24,8 @@ use crate::constraint::Worth;
 use crate::differential::{bounded_block, check_x0};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::memory;
+use crate::numeric::f64::ln;
 use crate::space::{Block, Space};
 use coordinates::{Coordinates, End};
 use descent::Descent;
@@ -96,6 +98,9 @@ enum Phase {
     Swarm(Box<Evolution>),
 }
 
+/// Beyond, a gradient is hundreds of megabytes of rows and another method is better long since.
+const GENES_MAX: usize = 10_000;
+
 /// The portfolio.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Auto {
@@ -133,6 +138,16 @@ impl Build for Auto {
         let block = bounded_block(&space, "auto")?;
         settings.check(block)?;
         let moving = moving(block);
+        let d = moving.len();
+        if d > GENES_MAX {
+            let expected = format!(
+                "at most {GENES_MAX} genes that can move, whose slopes and curvature it learns; take \
+                 lm_ma_es, or cmaes with a separable covariance"
+            );
+            return Err(Error::setting("bounds", expected, d));
+        }
+        // Curvature of a descent; covariance of a distribution, its factor and their workspace.
+        memory::ensure("curvature and covariance of the portfolio", d * d, 4 * size_of::<f64>())?;
         let start = settings.x0.as_ref().map_or_else(
             || random_point(seed, 0, moving.len()),
             |x0| {
@@ -300,7 +315,7 @@ impl Auto {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm")]
 fn default_size(d: usize) -> usize {
-    4 + (3.0 * (d as f64).ln()) as usize
+    4 + (3.0 * ln(d as f64)) as usize
 }
 
 impl Algorithm for Auto {

@@ -19,6 +19,8 @@ use crate::space::Space;
 pub const OUTSTANDING_ROWS_MAX: usize = 1 << 18;
 /// Most genes of these rows: 2^26, or 512 MiB.
 pub const OUTSTANDING_GENES_MAX: usize = 1 << 26;
+/// More parents than any operator takes.
+const PARENTS_MAX: usize = 1 << 12;
 
 /// What is known of a row under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,11 @@ pub(super) struct Outstanding {
 #[derive(Debug, Default)]
 pub(super) struct Taken(Vec<(u64, Asked)>);
 
+/// Most rows under way of so many genes that are remembered.
+fn most_rows(n_genes: usize) -> usize {
+    OUTSTANDING_ROWS_MAX.min(OUTSTANDING_GENES_MAX / n_genes.max(1)).max(1)
+}
+
 impl Outstanding {
     /// Number of rows under way.
     pub fn len(&self) -> usize {
@@ -56,12 +63,27 @@ impl Outstanding {
         self.index = self.rows.iter().map(|(id, row)| (hash_words(&row.words), *id)).collect();
     }
 
-    /// Whether loaded rows are of the space.
+    /// Whether loaded rows are of the space, and come from one of so many operators.
     ///
     /// # Errors
-    /// A row with another number of genes.
-    pub fn check(&self, space: &Space) -> Result<()> {
+    /// More rows than are remembered, or one with another number of genes, an operator that there is
+    /// not, or too many parents.
+    pub fn check(&self, space: &Space, n_operators: usize) -> Result<()> {
         let n_genes = space.n_genes();
+        let n_max = most_rows(n_genes);
+        if self.rows.len() > n_max {
+            let expected = format!("at most {n_max}");
+            return Err(Error::batch("rows under way", expected, self.rows.len()));
+        }
+        let is_known = |row: &Asked| {
+            let is_operator =
+                usize::from(row.operator) < n_operators || row.operator == NO_OPERATOR;
+            is_operator && row.parents.len() <= PARENTS_MAX
+        };
+        if let Some((id, _)) = self.rows.iter().find(|(_, row)| !is_known(row)) {
+            let expected = format!("known parents and an operator below {n_operators}");
+            return Err(Error::batch("rows under way", expected, format!("others in row {id}")));
+        }
         match self.rows.iter().find(|(_, row)| row.words.len() != n_genes) {
             Some((id, row)) => {
                 let got = format!("{} in row {id}", row.words.len());
@@ -74,7 +96,7 @@ impl Outstanding {
     /// Remembers the rows of a batch; the oldest ones go where a limit is passed.
     pub fn remember(&mut self, batch: &Batch, first_id: u64) {
         let n_genes = batch.genomes.iter().map(Column::n_columns).sum::<usize>().max(1);
-        let n_max = OUTSTANDING_ROWS_MAX.min(OUTSTANDING_GENES_MAX / n_genes).max(1);
+        let n_max = most_rows(n_genes);
         let origins = &batch.origins;
         let n_rows = batch.n_rows();
         // Of more rows than the limit only the last are worth the effort.

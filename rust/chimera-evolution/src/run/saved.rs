@@ -97,7 +97,7 @@ impl Progress {
                 return Err(Error::batch("best", "one finite objective", best.objectives.len()));
             }
         }
-        self.outstanding.check(algorithm.space())?;
+        self.outstanding.check(algorithm.space(), algorithm.operators().len())?;
         self.check_batch(algorithm)
     }
 

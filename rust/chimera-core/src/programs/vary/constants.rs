@@ -4,11 +4,12 @@ use super::edit::heavy;
 use crate::programs::ir::{Const, Program};
 use crate::programs::tune::{self, Group};
 use crate::rng::Stream;
+use crate::rng::math::{exp, pow};
 
 /// Gaussian noise, relative and absolute, with a scale drawn log-uniformly.
 pub(crate) fn noise(parent: &Program, stream: &mut Stream) -> Option<Program> {
     change(parent, stream, |value, is_int, stream| {
-        let scale = 10.0_f64.powf(-3.0 * stream.uniform());
+        let scale = pow(10.0, -3.0 * stream.uniform());
         let absolute = if is_int { 1.0 } else { 0.1 };
         let step = stream.normal() * scale * (value.abs() + absolute);
         if is_int && step.abs() < 0.5 {
@@ -26,20 +27,16 @@ pub(crate) fn scale(parent: &Program, stream: &mut Stream) -> Option<Program> {
         4 => -value,
         5 => value * 10.0,
         6 => value / 10.0,
-        _ => value * stream.normal().exp(),
+        _ => value * exp(stream.normal()),
     })
 }
 
-/// Three to four significant digits read better than seventeen and tune as well.
+/// Four significant digits read better than seventeen and tune as well.
 fn readable(value: f64, stream: &mut Stream) -> f64 {
     if value == 0.0 || stream.chance(0.1) {
         return value;
     }
-    let digits = value.abs().log10().floor();
-    let unit = 10.0_f64.powf(digits - 3.0);
-    let rounded = (value / unit).round() * unit;
-    // Multiplying by the unit leaves noise in the last digits; the text form removes it.
-    format!("{rounded:.4e}").parse().unwrap_or(value)
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
 fn change(

@@ -11,6 +11,7 @@ use crate::programs::ir::{
 use crate::programs::types::Type;
 use crate::programs::{simplify, walk};
 use crate::rng::Stream;
+use crate::rng::math::pow;
 
 /// A working copy of one evolvable function and its program.
 pub(crate) struct Edit<'a> {
@@ -164,7 +165,7 @@ impl<'a> Edit<'a> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, clamped")]
 pub(crate) fn heavy(stream: &mut Stream, most: usize) -> usize {
     let u = 1.0 - stream.uniform();
-    (u.powf(-1.0 / 1.5) as usize).clamp(1, most.max(1))
+    (pow(u, -1.0 / 1.5) as usize).clamp(1, most.max(1))
 }
 
 fn fresh(stem: &str, taken: impl Fn(&str) -> bool) -> String {

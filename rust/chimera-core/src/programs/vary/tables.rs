@@ -11,6 +11,7 @@ use crate::programs::tune;
 use crate::programs::types::{Scalar, Type};
 use crate::programs::walk;
 use crate::rng::Stream;
+use crate::rng::math::pow;
 
 const PROBES_MAX: usize = 64;
 const DEFAULT_LENGTH: i64 = 64;
@@ -242,14 +243,14 @@ fn perturb(old: &[f64], is_int: bool, stream: &mut Stream) -> Option<Vec<f64>> {
     let least = old.iter().copied().fold(f64::INFINITY, f64::min);
     let most = old.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let spread = if most > least { most - least } else { 1.0 };
-    let scale = spread * 10.0_f64.powf(-3.0 * stream.uniform());
+    let scale = spread * pow(10.0, -3.0 * stream.uniform());
     let draw = |stream: &mut Stream| {
         let step = scale * stream.normal();
         if is_int && step.abs() < 0.5 { 1.0_f64.copysign(step) } else { step }
     };
     let n = old.len();
     let start = stream.below(n);
-    let wide = 32.0_f64.powf(stream.uniform());
+    let wide = pow(32.0, stream.uniform());
     let end = start.saturating_add(heavy(stream, n).max(to_length(wide))).min(n);
     match stream.weighted(&[0.2, 0.3, 0.15, 0.2, 0.15])? {
         0 => {

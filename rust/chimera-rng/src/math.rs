@@ -1,6 +1,22 @@
-//! The functions in 64 bits.
+//! Elementary functions that compute the same bits on every processor.
+//!
+//! Branch-free polynomials after range reduction (Cody & Waite, 1980; the logarithm's form is that
+//! of fdlibm, Sun 1993; coefficients by a Remez exchange in 50 digits). No call into the platform's
+//! libm, which chooses its code by what the processor can do; no fused multiply-add, no table: so
+//! LLVM turns a loop over them into vector code, and the width of the vectors does not show in the
+//! result. Errors against the exact value are a few units in the last place.
 
-use super::polynomial;
+#![expect(clippy::inline_always, reason = "compiled along with the caller's instruction set")]
+
+/// Horner's rule, lowest coefficient first.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! polynomial {
+    ($x:expr, $last:expr $(,)?) => { $last };
+    ($x:expr, $first:expr, $($rest:expr),+ $(,)?) => {
+        $first + $x * $crate::polynomial!($x, $($rest),+)
+    };
+}
 
 const ONE: u64 = 0x3FF0_0000_0000_0000;
 /// Adding it rounds a float below 2^51 to an integer and leaves that integer in the low bits.
