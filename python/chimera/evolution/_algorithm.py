@@ -104,7 +104,7 @@ class Algorithm(Run):
         direction: str | Sequence[str] = "minimize",
     ) -> Self:
         """Create the native run; settings that are None take the method's default."""
-        maximized = _maximized(direction)
+        maximized = maximized_of(direction)
         ensure_whole("seed", seed, 2**64)
         ensure_whole("threads", threads, 1025)
         given = {name: value for name, value in settings.items() if value is not None}
@@ -261,9 +261,14 @@ def _contents(path: str | os.PathLike[str]) -> bytes:
         raise unreadable("a saved search", error, path) from error
 
 
-def _maximized(direction: Any) -> list[bool]:
-    """Return whether each objective is maximised, or all of them when it is one word."""
-    words = [direction] if isinstance(direction, str) else direction
+def maximized_of(direction: Any) -> list[bool]:
+    """Return whether each objective is maximised, or all of them when it is one word.
+
+    Raises:
+        ConfigError: It is neither a direction nor a sequence of them.
+    """
+    is_list = isinstance(direction, Sequence | np.ndarray) and not isinstance(direction, str)
+    words: Any = direction if is_list else [direction]  # a set has no order
     try:
         return [_DIRECTIONS[word] for word in words]
     except (KeyError, TypeError):
