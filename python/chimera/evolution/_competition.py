@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from chimera.errors import BatchError, ConfigError
 from chimera.evolution._algorithm import Algorithm
-from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._numbers import ensure_numbers, ensure_whole, to_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
+from chimera.evolution._space import Space
 
 __all__ = ["Competition", "Generation"]
 
@@ -94,20 +95,18 @@ class Competition:
         is_shared: bool = False,
         seed: int = 0,
     ) -> None:
-        if n_opponents is not None and n_opponents < 1:
-            raise ConfigError(f"n_opponents: expected at least 1 or None, got {n_opponents}")
-        if n_hall < 0:
-            raise ConfigError(f"n_hall: expected at least 0, got {n_hall}")
-        if not 1 <= hall_size <= HALL_MAX:
-            raise ConfigError(f"hall_size: expected 1 to {HALL_MAX}, got {hall_size}")
+        if not callable(play):
+            raise ConfigError(f"play: expected a function of two sides, got {type(play).__name__}")
+        if n_opponents is not None:
+            n_opponents = to_whole("n_opponents", n_opponents)
         ensure_whole("seed", seed, 2**64)
         for side in (first, second):
             _check_side(side)
         self._sides = (first, second)
         self._play = play
         self._n_opponents = n_opponents
-        self._n_hall = n_hall
-        self._hall_size = hall_size
+        self._n_hall = to_whole("n_hall", n_hall, least=0)
+        self._hall_size = to_whole("hall_size", hall_size, limit=HALL_MAX + 1)
         self._is_shared = is_shared
         self._seed = seed
         self._generation = 0
@@ -141,7 +140,7 @@ class Competition:
         When ``play`` raises, nothing was told: the next step plays the same generation.
 
         Raises:
-            BatchError: ``play`` returned another shape, or numbers that are not finite.
+            BatchError: ``play`` returned another shape, or what is no visible finite number.
         """
         if self._batches is None:
             self._batches = [np.asarray(side.ask()) for side in self._sides]
@@ -248,7 +247,12 @@ class Competition:
         return own, np.tile(opponents, (n, 1))
 
     def _score(self, first: Any, second: Any) -> Floats:
-        answer = np.asarray(self._play(first, second), dtype=np.float64)
+        given = self._play(first, second)
+        ensure_numbers("play", given, BatchError)
+        try:
+            answer = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BatchError(f"play: expected results that are numbers, got {error}") from error
         if answer.shape == (len(first),):
             answer = np.stack([answer, -answer], axis=1)
         if answer.shape != (len(first), 2):
@@ -275,7 +279,9 @@ class Competition:
         hall.append(champion)
 
 
-def _check_side(side: Algorithm) -> None:
+def _check_side(side: Any) -> None:
+    if not isinstance(getattr(side, "space", None), Space):
+        raise ConfigError(f"first, second: expected searches, got {type(side).__name__}")
     n_blocks, n_objectives = len(side.space.blocks), side.n_objectives
     if n_blocks != 1 or n_objectives != 1:
         raise ConfigError(

@@ -8,7 +8,7 @@ in the middle of it, the next step goes on with the block at which it stopped.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
-from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._numbers import ensure_numbers, ensure_whole, to_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
-from chimera.evolution._space import Bounds, real, to_space
+from chimera.evolution._space import Bounds, Space, real, to_space
 from chimera.evolution._types import Direction
 from chimera.evolution.evaluation import Evaluator, Vectorized
 from chimera.evolution.evaluation._base import Follower
@@ -81,10 +81,13 @@ class Cooperation:
         whole = to_space(space)
         if len(whole.blocks) != 1 or whole.blocks[0].kind != "f64":
             raise ConfigError("space: expected one block of 64-bit floats")
-        if n_random < 0:
-            raise ConfigError(f"n_random: expected at least 0, got {n_random}")
+        n_random = to_whole("n_random", n_random, least=0)
         ensure_whole("seed", seed, 2**64)
-        if direction not in {"minimize", "maximize"}:
+        if not callable(make):
+            raise ConfigError(
+                f"make: expected a function that makes searches, got {type(make).__name__}"
+            )
+        if direction not in ("minimize", "maximize"):
             raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
         self._lower = np.array(whole.blocks[0].lower)
         self._upper = np.array(whole.blocks[0].upper)
@@ -284,7 +287,9 @@ class _Judged:
         return places
 
 
-def _check_search(search: Algorithm, n_genes: int, direction: str) -> None:
+def _check_search(search: Any, n_genes: int, direction: str) -> None:
+    if not isinstance(getattr(search, "space", None), Space):
+        raise ConfigError(f"make: expected searches, got {type(search).__name__}")
     maximized = search.maximized
     own = "maximize" if maximized and maximized[0] else "minimize"
     if own != direction:
@@ -304,12 +309,26 @@ def _as_evaluator(evaluator: Evaluator | Callable[[Any], Any], direction: Direct
     return evaluator
 
 
-def _split(blocks: int | Sequence[Sequence[int]], n: int) -> list[NDArray[np.intp]]:
+def _variables(block: Sequence[int]) -> NDArray[np.intp]:
+    """Return the variables of one block."""
+    ensure_numbers("blocks", block)
+    rows = np.asarray(block)
+    if rows.ndim != 1:
+        raise ConfigError(f"blocks: expected the variables of each block, got {block!r}")
+    whole = [to_whole("blocks", variable, least=0) for variable in rows.tolist()]
+    return np.asarray(whole, dtype=np.intp)
+
+
+def _split(blocks: Any, n: int) -> list[NDArray[np.intp]]:
     if isinstance(blocks, int):
         if not 1 <= blocks <= n:
             raise ConfigError(f"blocks: expected 1 to {n}, got {blocks}")
         return [np.asarray(part) for part in np.array_split(np.arange(n), blocks)]
-    parts = [np.asarray(block, dtype=np.intp) for block in blocks]
+    if isinstance(blocks, str) or not isinstance(blocks, Iterable):
+        raise ConfigError(
+            f"blocks: expected a number of blocks, or the variables of each, got {blocks!r}"
+        )
+    parts = [_variables(block) for block in blocks]
     flat = np.sort(np.concatenate(parts)) if parts else np.zeros(0)
     if not np.array_equal(flat, np.arange(n)) or any(len(part) == 0 for part in parts):
         raise ConfigError(f"blocks: expected each of the {n} variables in exactly one block")
