@@ -20,6 +20,7 @@ from chimera.errors import BatchError, ConfigError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._numbers import ensure_numbers, ensure_whole, to_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
+from chimera.evolution._snapshot import SavedState
 from chimera.evolution._space import Space
 
 __all__ = ["Competition", "Generation"]
@@ -28,6 +29,8 @@ Floats = NDArray[np.float64]
 
 HALL_MAX = 10_000
 """Most champions that a hall of fame keeps."""
+
+_SETTINGS = ("n_opponents", "n_hall", "hall_size", "is_shared", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,7 @@ class Competition:
         is_shared: bool = False,
         seed: int = 0,
     ) -> None:
-        if not callable(play):
-            raise ConfigError(f"play: expected a function of two sides, got {type(play).__name__}")
+        _check_play(play)
         if n_opponents is not None:
             n_opponents = to_whole("n_opponents", n_opponents)
         ensure_whole("seed", seed, 2**64)
@@ -186,11 +188,11 @@ class Competition:
             path: Where to write it; None for nowhere. The file is replaced in one step.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         saved = Saved("Competition")
-        names = ("n_opponents", "n_hall", "hall_size", "is_shared", "seed")
-        saved.facts = {name: getattr(self, f"_{name}") for name in names}
+        saved.facts = {name: getattr(self, f"_{name}") for name in _SETTINGS}
         saved.facts |= {"generation": self._generation, "n_matches": self._n_matches}
         for side, hall in zip(self._sides, self._halls, strict=True):
             saved.add(side.save())
@@ -202,7 +204,7 @@ class Competition:
     @classmethod
     def load(
         cls,
-        source: bytes | str | os.PathLike[str],
+        source: SavedState,
         *,
         play: Callable[[Any, Any], Any],
         threads: int = 1,
@@ -215,20 +217,26 @@ class Competition:
             threads: Threads of the searches.
 
         Raises:
+            ConfigError: The source is neither, or another argument is unusable.
             StateError: Damaged, cut short, of another version, or of another class.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
+        _check_play(play)
+        ensure_whole("threads", threads, 1025)
         saved = Saved.read(source, "Competition")
-        sides, halls = [], []
-        for _ in range(2):
-            sides.append(Algorithm.load(saved.take(), threads=threads))
-            hall = saved.take_array()
-            halls.append([] if hall is None else list(hall))
-        settings = dict(saved.facts)
-        generation, n_matches = settings.pop("generation"), settings.pop("n_matches")
-        game = cls(sides[0], sides[1], play=play, **settings)
-        game._generation, game._n_matches = generation, n_matches
-        game._halls = (halls[0], halls[1])
-        game._batches = asked_again(sides, [saved.take_array() for _ in sides])
+        with saved.unpacking():
+            sides, halls = [], []
+            for _ in range(2):
+                sides.append(Algorithm.load(saved.take(), threads=threads))
+                hall = saved.take_rows(sides[-1].space.n_genes)
+                halls.append([] if hall is None else list(hall))
+            settings = {name: saved.facts[name] for name in _SETTINGS}
+            counts = ("generation", "n_matches")
+            done = [to_whole(name, saved.facts[name], least=0) for name in counts]
+            game = cls(sides[0], sides[1], play=play, **settings)
+            game._generation, game._n_matches = done
+            game._halls = (halls[0], halls[1])
+            game._batches = asked_again(sides, saved)
         return game
 
     def _pairs(
@@ -277,6 +285,11 @@ class Competition:
             half = max(1, len(hall) // 2)
             hall[:half] = hall[:half:2] if half > 1 else []
         hall.append(champion)
+
+
+def _check_play(play: Any) -> None:
+    if not callable(play):
+        raise ConfigError(f"play: expected a function of two sides, got {type(play).__name__}")
 
 
 def _check_side(side: Any) -> None:

@@ -15,10 +15,11 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import ConfigError
+from chimera.errors import ConfigError, OrderError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._numbers import ensure_numbers, ensure_whole, to_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
+from chimera.evolution._snapshot import SavedState
 from chimera.evolution._space import Bounds, Space, real, to_space
 from chimera.evolution._types import Direction
 from chimera.evolution.evaluation import Evaluator, Vectorized
@@ -27,6 +28,9 @@ from chimera.evolution.evaluation._base import Follower
 __all__ = ["Cooperation"]
 
 Floats = NDArray[np.float64]
+
+_SETTINGS = ("n_random", "direction", "seed")
+_COUNTS = ("round", "n_evaluations", "n_done")
 
 
 class Cooperation:
@@ -195,14 +199,14 @@ class Cooperation:
             path: Where to write it; None for nowhere. The file is replaced in one step.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         saved = Saved("Cooperation")
-        names = ("n_random", "direction", "seed")
-        saved.facts = {name: getattr(self, f"_{name}") for name in names}
+        saved.facts = {name: getattr(self, f"_{name}") for name in _SETTINGS}
         saved.facts["blocks"] = [genes.tolist() for genes in self._blocks]
-        progress = ("round", "n_evaluations", "n_done", "is_judged")
-        saved.facts["progress"] = {name: getattr(self, f"_{name}") for name in progress}
+        progress = {name: getattr(self, f"_{name}") for name in (*_COUNTS, "is_judged")}
+        saved.facts["progress"] = progress
         saved.facts["rank"] = [self._rank[0], *(float(value).hex() for value in self._rank[1:])]
         for array in (self._lower, self._upper, self._context):
             saved.add_array(array)
@@ -217,7 +221,7 @@ class Cooperation:
     @classmethod
     def load(
         cls,
-        source: bytes | str | os.PathLike[str],
+        source: SavedState,
         *,
         evaluator: Evaluator | Callable[[Any], Any],
         threads: int = 1,
@@ -230,21 +234,32 @@ class Cooperation:
             threads: Threads of the searches.
 
         Raises:
+            ConfigError: The source is neither, or another argument is unusable.
             StateError: Damaged, cut short, of another version, or of another class.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
+        ensure_whole("threads", threads, 1025)
         saved = Saved.read(source, "Cooperation")
+        with saved.unpacking():
+            parts = cls._unpacked(saved, threads)
+        parts._evaluator = _as_evaluator(evaluator, parts._direction)  # noqa: SLF001 -- its own
+        return parts
+
+    @classmethod
+    def _unpacked(cls, saved: Saved, threads: int) -> Self:
+        """Return the cooperation of a state, without an evaluator that works."""
         lower, upper, context = (saved.take_array() for _ in range(3))
-        facts = dict(saved.facts)
-        progress, rank = facts.pop("progress"), facts.pop("rank")
+        facts = {name: saved.facts[name] for name in (*_SETTINGS, "blocks")}
+        progress, rank = saved.facts["progress"], saved.facts["rank"]
         searches = [Algorithm.load(saved.take(), threads=threads) for _ in facts["blocks"]]
         space = real(np.asarray(lower), np.asarray(upper))
-        parts = cls(space, lambda _, idx: searches[idx], evaluator=evaluator, **facts)
-        for name, value in progress.items():
-            setattr(parts, f"_{name}", value)
-        parts._context = np.asarray(context)
+        parts = cls(space, lambda _, idx: searches[idx], evaluator=_unset, **facts)
+        counts = {name: to_whole(name, progress[name], least=0) for name in _COUNTS}
+        parts._round, parts._n_evaluations, parts._n_done = counts.values()
+        parts._is_judged = bool(progress["is_judged"])
+        parts._context = np.asarray(context, dtype=np.float64).reshape(parts._lower.shape)
         parts._rank = (bool(rank[0]), float.fromhex(rank[1]), float.fromhex(rank[2]))
-        at_work = searches[parts._n_done : parts._n_done + 1]
-        batches = asked_again(at_work, [saved.take_array() for _ in at_work])
+        batches = asked_again(searches[parts._n_done : parts._n_done + 1], saved)
         parts._proposals = batches[0] if batches else None
         return parts
 
@@ -299,6 +314,10 @@ def _check_search(search: Any, n_genes: int, direction: str) -> None:
             f"make: expected a search of {n_genes} genes with one objective, got "
             f"{search.space.n_genes} genes and {search.n_objectives}"
         )
+
+
+def _unset(_: Any) -> Any:
+    raise OrderError("evaluator: expected one, got none yet")
 
 
 def _as_evaluator(evaluator: Evaluator | Callable[[Any], Any], direction: Direction) -> Evaluator:
