@@ -21,6 +21,7 @@ from chimera.evolution import (
     Algorithm,
     Competition,
     Cooperation,
+    GridArchive,
     Population,
     ProgramSearch,
     SymbolicClassifier,
@@ -64,6 +65,10 @@ def cooperation() -> Cooperation:
     )
 
 
+def archive() -> GridArchive:
+    return GridArchive(2, shape=(3, 3), ranges=[(-1.0, 1.0)] * 2)
+
+
 def programs() -> ProgramSearch:
     points = [(float(idx),) for idx in range(4)]
     return ProgramSearch(SOURCE, objective="error", evolvable=["guess"], instances=points)
@@ -88,6 +93,7 @@ KINDS: dict[str, tuple[Callable[[], Any], Load]] = {
     "cooperation": (cooperation, lambda source: Cooperation.load(source, evaluator=sphere)),
     "regressor": (regressor, SymbolicRegressor.load),
     "classifier": (classifier, SymbolicClassifier.load),
+    "archive": (archive, GridArchive.load),
     "programs": (programs, lambda source: programs().restore(source)),
 }
 each_kind = pytest.mark.parametrize(("make", "load"), KINDS.values(), ids=KINDS)
@@ -232,11 +238,13 @@ def test_arguments_are_not_taken_for_damage() -> None:
 class Noted(CMAES):
     """An algorithm of a user's own."""
 
+    __slots__ = ("mark",)
     note: str
+    mark: str
 
     def __new__(cls, note: str) -> Self:
         search = super().__new__(cls, BOX, seed=3)
-        search.note = note
+        search.note = search.mark = note
         return search
 
     def doubled(self) -> int:
@@ -249,7 +257,7 @@ def test_classes_of_users_own_stay_what_they_are(tmp_path: Path) -> None:
     thawed = pickle.loads(pickle.dumps(search))  # noqa: S301 -- our own
     for copied in (copy.deepcopy(search), copy.copy(search), thawed):
         assert type(copied) is Noted
-        assert copied.note == "mine"
+        assert (copied.note, copied.mark) == ("mine", "mine")
         assert copied.doubled() == 2
         assert copied.settings == search.settings
         assert copied.save() == search.save()
@@ -263,3 +271,25 @@ def test_classes_of_users_own_stay_what_they_are(tmp_path: Path) -> None:
     assert type(CMAES.load(search.save())) is CMAES
     with pytest.raises(StateError, match="expected a Noted, got a NSGA2"):
         Noted.load(NSGA2(BOX).save())
+
+
+class NotedArchive(GridArchive):
+    """An archive of a user's own, with a ``load`` of its own."""
+
+    note = ""
+
+    @classmethod
+    def load(cls, state: Any, **settings: Any) -> Self:
+        loaded = super().load(state, **settings)
+        loaded.note = "loaded"
+        return loaded
+
+
+def test_archives_of_users_own_stay_what_they_are() -> None:
+    archive = NotedArchive(2, shape=(3, 3), ranges=[(-1.0, 1.0)] * 2, dtype="float32")
+    archive.note = "mine"
+    for copied in (copy.deepcopy(archive), pickle.loads(pickle.dumps(archive))):  # noqa: S301
+        assert type(copied) is NotedArchive
+        assert copied.note == "mine"
+        assert copied.save() == archive.save()
+    assert NotedArchive.load(archive.save(), dtype="float32").note == "loaded"

@@ -238,7 +238,7 @@ class Algorithm(Run):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by state, with what stands on the instance."""
-        return (type(self).load, (self.save(),), vars(self) or None)
+        return (_thawed, (type(self), self.dump()), self.__getstate__())
 
     def __repr__(self) -> str:
         """Show the method and how far it is."""
@@ -254,6 +254,11 @@ def class_of(method: str) -> type[Algorithm]:
     if home is not None:
         importlib.import_module(f"chimera.evolution.{home}")
     return Algorithm._classes.get(method, Algorithm)  # noqa: SLF001 -- its own registry
+
+
+def _thawed(cls: type[Algorithm], state: bytes) -> Algorithm:
+    """Return a search of exactly this class, whatever its own ``load`` asks for."""
+    return _new(cls, state=state, threads=1)  # type: ignore[no-any-return]
 
 
 def maximized_of(direction: Any) -> list[bool]:
