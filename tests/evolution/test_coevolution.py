@@ -435,3 +435,89 @@ def test_databases_record_searches_and_refuse_games(tmp_path: Path) -> None:
         for _ in range(3):
             game.step()
         assert [run.n_evaluations for run in database.runs()] == [60, 60]
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        lambda n: np.ones(n) * (1 + 5j),
+        lambda n: np.ma.masked_array(np.ones(n), mask=True),
+        lambda n: np.ones(n).astype(str),
+        lambda n: ["x"] * n,
+        lambda n: [None] * n,
+        lambda n: [10**400] * n,
+        lambda n: [[1.0], [1.0, 2.0]] * (n // 2),
+        lambda n: np.zeros(n, dtype="datetime64[s]"),
+        lambda n: np.array([object()] * n),
+        lambda _: {},
+    ],
+)
+def test_results_of_matches_are_plain_numbers(results: Callable[[int], Any]) -> None:
+    is_broken = True
+
+    def answer(first: Any, second: Any) -> Any:
+        return results(len(first)) if is_broken else play(first, second)
+
+    game = Competition(*sides(), play=answer)
+    with pytest.raises(BatchError, match="play: expected"):
+        game.step()
+    assert game.generation == 0
+    assert [side.generation for side in game.sides] == [0, 0]
+    is_broken = False
+    other = Competition(*sides(), play=play)
+    assert np.array_equal(game.step().fitness[0], other.step().fitness[0])
+
+
+@pytest.mark.parametrize("results", [np.ones(20) * 1j, np.ones(20).astype(str), ["x"] * 20])
+def test_scores_of_cooperations_are_plain_numbers(results: Any) -> None:
+    parts = Cooperation(
+        [(-1.0, 1.0)] * 4,
+        lambda space, idx: DE(space, population_size=20, seed=idx),
+        blocks=2,
+        evaluator=lambda x: results[: len(x)],
+    )
+    parts.step()
+    assert np.isnan(parts.best_score)
+    assert all(search.n_failed == 20 for search in parts.searches)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"play": 3},
+        {"n_opponents": "a"},
+        {"n_opponents": 0},
+        {"n_hall": 2.5},
+        {"n_hall": -1},
+        {"hall_size": "a"},
+        {"hall_size": 10_001},
+        {"first": 3},
+    ],
+)
+def test_competitions_name_the_argument(settings: dict[str, Any]) -> None:
+    first, second = sides()
+    given = {"first": first, "second": second, "play": play, **settings}
+    with pytest.raises(ConfigError, match=f"{next(iter(settings))}.*: expected"):
+        Competition(**given)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"n_random": "a"},
+        {"n_random": 1.5},
+        {"blocks": "a"},
+        {"blocks": 2.0},
+        {"blocks": None},
+        {"blocks": [["a"]]},
+        {"blocks": [[0.5, 1, 2, 3]]},
+        {"blocks": [0, 1, 2, 3]},
+        {"direction": ["minimize"]},
+        {"make": 3},
+        {"make": lambda *_: 3},
+    ],
+)
+def test_cooperations_name_the_argument(settings: dict[str, Any]) -> None:
+    given = {"make": lambda space, _: DE(space), "blocks": 2, "evaluator": play, **settings}
+    with pytest.raises(ConfigError, match=f"{next(iter(settings))}: expected"):
+        Cooperation([(-1.0, 1.0)] * 4, **given)

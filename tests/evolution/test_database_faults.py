@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from chimera.errors import (
 )
 from chimera.evolution import (
     GenomeDatabase,
+    RandomSearch,
 )
 
 pytestmark = pytest.mark.timeout(60)
@@ -348,3 +349,32 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"'chimera-engine\[postgres\]'"):
         GenomeDatabase("postgresql://localhost/none")
+
+
+@pytest.mark.parametrize("place", [None, 3, [1], b"runs.db", "", "\0", Path()])
+def test_a_database_needs_a_place(
+    place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for read_only in (False, True):
+        with pytest.raises(ConfigError, match="place: expected the path of a file or a postgres"):
+            GenomeDatabase(place, read_only=read_only)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_queries_name_the_argument(tmp_path: Path) -> None:
+    with GenomeDatabase(tmp_path / "runs.db") as database:
+        for query in (None, 3, b"SELECT 1"):
+            with pytest.raises(ConfigError, match="query: expected SQL as text"):
+                database.sql(cast("Any", query))
+        for parameters in (None, 3, "a", {"a": 1}):
+            with pytest.raises(ConfigError, match="parameters: expected a list of values"):
+                database.sql("SELECT ?", cast("Any", parameters))
+        assert database.sql("SELECT ? AS n", (1,)) == [{"n": 1}]
+        for run in (None, "a", 2.5, 1):
+            for call in (database.run, database.delete, database.individuals):
+                with pytest.raises(StorageError, match="expected the number of a stored run"):
+                    call(cast("Any", run))
+        with pytest.raises(ConfigError, match="settings: expected a dictionary"):
+            database.record(RandomSearch([(0.0, 1.0)]), settings=cast("Any", 3))
+        assert database.runs() == []

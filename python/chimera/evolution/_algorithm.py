@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ from chimera._chimera.population import Run
 from chimera.errors import ConfigError, StateError
 from chimera.evolution._numbers import ensure_whole
 from chimera.evolution._population import Population
-from chimera.evolution._snapshot import atomic_path, unreadable
+from chimera.evolution._snapshot import SavedState, read_state, write_state
 from chimera.evolution._space import Bounds, Space, to_space
 
 _DTYPES = {"f64": "float64", "f32": "float32", "boolean": "bool"} | dict.fromkeys(
@@ -104,7 +103,7 @@ class Algorithm(Run):
         direction: str | Sequence[str] = "minimize",
     ) -> Self:
         """Create the native run; settings that are None take the method's default."""
-        maximized = _maximized(direction)
+        maximized = maximized_of(direction)
         ensure_whole("seed", seed, 2**64)
         ensure_whole("threads", threads, 1025)
         given = {name: value for name, value in settings.items() if value is not None}
@@ -133,7 +132,7 @@ class Algorithm(Run):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The settings it was started with; empty after `load`."""
+        """The settings it was started with; empty after `load`, kept by pickles and copies."""
         return getattr(self, "_settings", {})
 
     @property
@@ -200,43 +199,46 @@ class Algorithm(Run):
         The file is replaced in one step and synced: a crash leaves the old one or the new one.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         state = self.dump()
         if path is not None:
-            with atomic_path(Path(path)) as scratch, scratch.open("wb") as file:
-                file.write(state)
-                file.flush()
-                os.fsync(file.fileno())
+            write_state(path, state)
         return state
 
     @classmethod
-    def load(cls, source: bytes | str | os.PathLike[str], *, threads: int = 1) -> Self:
+    def load(cls, source: SavedState, *, threads: int = 1) -> Self:
         """Return the search that `save` wrote; it goes on as if never interrupted.
+
+        A class of yours that derives from an algorithm loads its states as its own; `Algorithm`,
+        which knows nothing of it, as the algorithm's. What you added to an instance is not in a
+        state; pickles and copies keep it.
 
         Args:
             source: The bytes, or the path of the file.
             threads: As for a new search.
 
         Raises:
+            ConfigError: The source is neither, or ``threads`` is outside its range.
             StateError: Damaged, cut short, of another version, or of another class.
             StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
         ensure_whole("threads", threads, 1025)
-        state = source if isinstance(source, bytes) else _contents(source)
+        state = read_state("a saved search", source)
         method = Run(state=state).method
         found = class_of(method)
-        if not issubclass(found, cls):
+        if not (issubclass(found, cls) or issubclass(cls, found)):
             raise StateError(
                 f"saved search: expected a {cls.__name__}, got a {found.__name__}; "
                 f"use {found.__name__}.load or Algorithm.load"
             )
-        run: Self = _new(found, state=state, threads=threads)
+        run: Self = _new(found if issubclass(found, cls) else cls, state=state, threads=threads)
         return run
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state."""
-        return (Algorithm.load, (self.save(),))
+        """Pickle by state, with what stands on the instance."""
+        return (_thawed, (type(self), self.dump()), self.__getstate__())
 
     def __repr__(self) -> str:
         """Show the method and how far it is."""
@@ -254,16 +256,19 @@ def class_of(method: str) -> type[Algorithm]:
     return Algorithm._classes.get(method, Algorithm)  # noqa: SLF001 -- its own registry
 
 
-def _contents(path: str | os.PathLike[str]) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise unreadable("a saved search", error, path) from error
+def _thawed(cls: type[Algorithm], state: bytes) -> Algorithm:
+    """Return a search of exactly this class, whatever its own ``load`` asks for."""
+    return _new(cls, state=state, threads=1)  # type: ignore[no-any-return]
 
 
-def _maximized(direction: Any) -> list[bool]:
-    """Return whether each objective is maximised, or all of them when it is one word."""
-    words = [direction] if isinstance(direction, str) else direction
+def maximized_of(direction: Any) -> list[bool]:
+    """Return whether each objective is maximised, or all of them when it is one word.
+
+    Raises:
+        ConfigError: It is neither a direction nor a sequence of them.
+    """
+    is_list = isinstance(direction, Sequence | np.ndarray) and not isinstance(direction, str)
+    words: Any = direction if is_list else [direction]  # a set has no order
     try:
         return [_DIRECTIONS[word] for word in words]
     except (KeyError, TypeError):

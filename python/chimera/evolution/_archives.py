@@ -7,6 +7,7 @@ it was before: rows of one batch do not see each other, but for the best of a ce
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -18,6 +19,7 @@ from chimera.errors import BatchError, ConfigError, StateError
 from chimera.evolution._algorithm import _plain
 from chimera.evolution._cells import CVT, Cells, Grid, Ranges, SlidingGrid
 from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._snapshot import SavedState, read_state, write_state
 from chimera.evolution._types import Direction, Outside
 
 
@@ -209,24 +211,36 @@ class Archive(_Native):
             self.cells[rows],
         )
 
-    def save(self) -> bytes:
-        """Return the whole archive as bytes."""
-        return self.dump()
+    def save(self, path: str | os.PathLike[str] | None = None) -> bytes:
+        """Return the whole archive as bytes, and write it to a file when a path is given.
+
+        Raises:
+            ConfigError: The path names no file.
+            StorageError: The file cannot be written; an older one stays as it was.
+        """
+        state = self.dump()
+        if path is not None:
+            write_state(path, state)
+        return state
 
     @classmethod
-    def load(cls, state: bytes, *, dtype: str = "float64", threads: int = 1) -> Self:
+    def load(cls, state: SavedState, *, dtype: str = "float64", threads: int = 1) -> Self:
         """Return the archive that `save` wrote.
 
         Args:
-            state: The bytes.
+            state: The bytes, or the path of the file.
             dtype: That of the saved archive.
             threads: As for a new archive.
 
         Raises:
             StateError: Damaged, cut short, of another version, dtype or kind of archive.
-            ConfigError: The dtype is neither float64 nor float32.
+            ConfigError: The state is neither, the dtype is neither float64 nor float32, or
+                ``threads`` is outside its range.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
-        options = {"state": state, "is_narrow": _is_narrow(dtype), "threads": threads}
+        ensure_whole("threads", threads, 1025)
+        found_bytes = read_state("a saved archive", state)
+        options = {"state": found_bytes, "is_narrow": _is_narrow(dtype), "threads": threads}
         loaded: Self = _new(cls, **options)
         found = _kind(loaded)
         if cls is Archive:
@@ -239,8 +253,9 @@ class Archive(_Native):
         return loaded
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state."""
-        return (_load, (type(self), self.dump(), "float32" if self.is_narrow else "float64"))
+        """Pickle by state, with what stands on the instance."""
+        dtype = "float32" if self.is_narrow else "float64"
+        return (_thawed, (type(self), self.dump(), dtype), self.__getstate__())
 
     def __repr__(self) -> str:
         """Show how full it is."""
@@ -439,8 +454,9 @@ def _kind(archive: _Native) -> type[Archive]:
     return SlidingBoundariesArchive if archive.boundaries else GridArchive
 
 
-def _load(cls: type[Archive], state: bytes, dtype: str) -> Archive:
-    return cls.load(state, dtype=dtype)
+def _thawed(cls: type[Archive], state: bytes, dtype: str) -> Archive:
+    """Return an archive of exactly this class, whatever its own ``load`` asks for."""
+    return _new(cls, state=state, is_narrow=dtype == "float32", threads=1)  # type: ignore[no-any-return]
 
 
 def _take(values: NDArray[Any], rows: NDArray[np.int64], found: NDArray[np.bool_]) -> NDArray[Any]:

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from chimera.errors import BatchError, ConfigError
 from chimera.evolution._algorithm import Algorithm
-from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._numbers import ensure_numbers, ensure_whole, to_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
+from chimera.evolution._snapshot import SavedState
+from chimera.evolution._space import Space
 
 __all__ = ["Competition", "Generation"]
 
@@ -27,6 +29,8 @@ Floats = NDArray[np.float64]
 
 HALL_MAX = 10_000
 """Most champions that a hall of fame keeps."""
+
+_SETTINGS = ("n_opponents", "n_hall", "hall_size", "is_shared", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +98,17 @@ class Competition:
         is_shared: bool = False,
         seed: int = 0,
     ) -> None:
-        if n_opponents is not None and n_opponents < 1:
-            raise ConfigError(f"n_opponents: expected at least 1 or None, got {n_opponents}")
-        if n_hall < 0:
-            raise ConfigError(f"n_hall: expected at least 0, got {n_hall}")
-        if not 1 <= hall_size <= HALL_MAX:
-            raise ConfigError(f"hall_size: expected 1 to {HALL_MAX}, got {hall_size}")
+        _check_play(play)
+        if n_opponents is not None:
+            n_opponents = to_whole("n_opponents", n_opponents)
         ensure_whole("seed", seed, 2**64)
         for side in (first, second):
             _check_side(side)
         self._sides = (first, second)
         self._play = play
         self._n_opponents = n_opponents
-        self._n_hall = n_hall
-        self._hall_size = hall_size
+        self._n_hall = to_whole("n_hall", n_hall, least=0)
+        self._hall_size = to_whole("hall_size", hall_size, limit=HALL_MAX + 1)
         self._is_shared = is_shared
         self._seed = seed
         self._generation = 0
@@ -141,7 +142,7 @@ class Competition:
         When ``play`` raises, nothing was told: the next step plays the same generation.
 
         Raises:
-            BatchError: ``play`` returned another shape, or numbers that are not finite.
+            BatchError: ``play`` returned another shape, or what is no visible finite number.
         """
         if self._batches is None:
             self._batches = [np.asarray(side.ask()) for side in self._sides]
@@ -187,11 +188,11 @@ class Competition:
             path: Where to write it; None for nowhere. The file is replaced in one step.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         saved = Saved("Competition")
-        names = ("n_opponents", "n_hall", "hall_size", "is_shared", "seed")
-        saved.facts = {name: getattr(self, f"_{name}") for name in names}
+        saved.facts = {name: getattr(self, f"_{name}") for name in _SETTINGS}
         saved.facts |= {"generation": self._generation, "n_matches": self._n_matches}
         for side, hall in zip(self._sides, self._halls, strict=True):
             saved.add(side.save())
@@ -203,7 +204,7 @@ class Competition:
     @classmethod
     def load(
         cls,
-        source: bytes | str | os.PathLike[str],
+        source: SavedState,
         *,
         play: Callable[[Any, Any], Any],
         threads: int = 1,
@@ -216,20 +217,26 @@ class Competition:
             threads: Threads of the searches.
 
         Raises:
+            ConfigError: The source is neither, or another argument is unusable.
             StateError: Damaged, cut short, of another version, or of another class.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
+        _check_play(play)
+        ensure_whole("threads", threads, 1025)
         saved = Saved.read(source, "Competition")
-        sides, halls = [], []
-        for _ in range(2):
-            sides.append(Algorithm.load(saved.take(), threads=threads))
-            hall = saved.take_array()
-            halls.append([] if hall is None else list(hall))
-        settings = dict(saved.facts)
-        generation, n_matches = settings.pop("generation"), settings.pop("n_matches")
-        game = cls(sides[0], sides[1], play=play, **settings)
-        game._generation, game._n_matches = generation, n_matches
-        game._halls = (halls[0], halls[1])
-        game._batches = asked_again(sides, [saved.take_array() for _ in sides])
+        with saved.unpacking():
+            sides, halls = [], []
+            for _ in range(2):
+                sides.append(Algorithm.load(saved.take(), threads=threads))
+                hall = saved.take_rows(sides[-1].space.n_genes)
+                halls.append([] if hall is None else list(hall))
+            settings = {name: saved.facts[name] for name in _SETTINGS}
+            counts = ("generation", "n_matches")
+            done = [to_whole(name, saved.facts[name], least=0) for name in counts]
+            game = cls(sides[0], sides[1], play=play, **settings)
+            game._generation, game._n_matches = done
+            game._halls = (halls[0], halls[1])
+            game._batches = asked_again(sides, saved)
         return game
 
     def _pairs(
@@ -248,7 +255,12 @@ class Competition:
         return own, np.tile(opponents, (n, 1))
 
     def _score(self, first: Any, second: Any) -> Floats:
-        answer = np.asarray(self._play(first, second), dtype=np.float64)
+        given = self._play(first, second)
+        ensure_numbers("play", given, BatchError)
+        try:
+            answer = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BatchError(f"play: expected results that are numbers, got {error}") from error
         if answer.shape == (len(first),):
             answer = np.stack([answer, -answer], axis=1)
         if answer.shape != (len(first), 2):
@@ -275,7 +287,14 @@ class Competition:
         hall.append(champion)
 
 
-def _check_side(side: Algorithm) -> None:
+def _check_play(play: Any) -> None:
+    if not callable(play):
+        raise ConfigError(f"play: expected a function of two sides, got {type(play).__name__}")
+
+
+def _check_side(side: Any) -> None:
+    if not isinstance(getattr(side, "space", None), Space):
+        raise ConfigError(f"first, second: expected searches, got {type(side).__name__}")
     n_blocks, n_objectives = len(side.space.blocks), side.n_objectives
     if n_blocks != 1 or n_objectives != 1:
         raise ConfigError(

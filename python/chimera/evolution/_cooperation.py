@@ -8,18 +8,19 @@ in the middle of it, the next step goes on with the block at which it stopped.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import ConfigError
+from chimera.errors import ConfigError, OrderError
 from chimera.evolution._algorithm import Algorithm
-from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._numbers import ensure_numbers, ensure_whole, to_whole
 from chimera.evolution._saved import Saved, asked_again, pending_of
-from chimera.evolution._space import Bounds, real, to_space
+from chimera.evolution._snapshot import SavedState
+from chimera.evolution._space import Bounds, Space, real, to_space
 from chimera.evolution._types import Direction
 from chimera.evolution.evaluation import Evaluator, Vectorized
 from chimera.evolution.evaluation._base import Follower
@@ -27,6 +28,9 @@ from chimera.evolution.evaluation._base import Follower
 __all__ = ["Cooperation"]
 
 Floats = NDArray[np.float64]
+
+_SETTINGS = ("n_random", "direction", "seed")
+_COUNTS = ("round", "n_evaluations", "n_done")
 
 
 class Cooperation:
@@ -81,10 +85,13 @@ class Cooperation:
         whole = to_space(space)
         if len(whole.blocks) != 1 or whole.blocks[0].kind != "f64":
             raise ConfigError("space: expected one block of 64-bit floats")
-        if n_random < 0:
-            raise ConfigError(f"n_random: expected at least 0, got {n_random}")
+        n_random = to_whole("n_random", n_random, least=0)
         ensure_whole("seed", seed, 2**64)
-        if direction not in {"minimize", "maximize"}:
+        if not callable(make):
+            raise ConfigError(
+                f"make: expected a function that makes searches, got {type(make).__name__}"
+            )
+        if direction not in ("minimize", "maximize"):
             raise ConfigError(f"direction: expected minimize or maximize, got {direction}")
         self._lower = np.array(whole.blocks[0].lower)
         self._upper = np.array(whole.blocks[0].upper)
@@ -192,14 +199,14 @@ class Cooperation:
             path: Where to write it; None for nowhere. The file is replaced in one step.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         saved = Saved("Cooperation")
-        names = ("n_random", "direction", "seed")
-        saved.facts = {name: getattr(self, f"_{name}") for name in names}
+        saved.facts = {name: getattr(self, f"_{name}") for name in _SETTINGS}
         saved.facts["blocks"] = [genes.tolist() for genes in self._blocks]
-        progress = ("round", "n_evaluations", "n_done", "is_judged")
-        saved.facts["progress"] = {name: getattr(self, f"_{name}") for name in progress}
+        progress = {name: getattr(self, f"_{name}") for name in (*_COUNTS, "is_judged")}
+        saved.facts["progress"] = progress
         saved.facts["rank"] = [self._rank[0], *(float(value).hex() for value in self._rank[1:])]
         for array in (self._lower, self._upper, self._context):
             saved.add_array(array)
@@ -214,7 +221,7 @@ class Cooperation:
     @classmethod
     def load(
         cls,
-        source: bytes | str | os.PathLike[str],
+        source: SavedState,
         *,
         evaluator: Evaluator | Callable[[Any], Any],
         threads: int = 1,
@@ -227,21 +234,32 @@ class Cooperation:
             threads: Threads of the searches.
 
         Raises:
+            ConfigError: The source is neither, or another argument is unusable.
             StateError: Damaged, cut short, of another version, or of another class.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
+        ensure_whole("threads", threads, 1025)
         saved = Saved.read(source, "Cooperation")
+        with saved.unpacking():
+            parts = cls._unpacked(saved, threads)
+        parts._evaluator = _as_evaluator(evaluator, parts._direction)  # noqa: SLF001 -- its own
+        return parts
+
+    @classmethod
+    def _unpacked(cls, saved: Saved, threads: int) -> Self:
+        """Return the cooperation of a state, without an evaluator that works."""
         lower, upper, context = (saved.take_array() for _ in range(3))
-        facts = dict(saved.facts)
-        progress, rank = facts.pop("progress"), facts.pop("rank")
+        facts = {name: saved.facts[name] for name in (*_SETTINGS, "blocks")}
+        progress, rank = saved.facts["progress"], saved.facts["rank"]
         searches = [Algorithm.load(saved.take(), threads=threads) for _ in facts["blocks"]]
         space = real(np.asarray(lower), np.asarray(upper))
-        parts = cls(space, lambda _, idx: searches[idx], evaluator=evaluator, **facts)
-        for name, value in progress.items():
-            setattr(parts, f"_{name}", value)
-        parts._context = np.asarray(context)
+        parts = cls(space, lambda _, idx: searches[idx], evaluator=_unset, **facts)
+        counts = {name: to_whole(name, progress[name], least=0) for name in _COUNTS}
+        parts._round, parts._n_evaluations, parts._n_done = counts.values()
+        parts._is_judged = bool(progress["is_judged"])
+        parts._context = np.asarray(context, dtype=np.float64).reshape(parts._lower.shape)
         parts._rank = (bool(rank[0]), float.fromhex(rank[1]), float.fromhex(rank[2]))
-        at_work = searches[parts._n_done : parts._n_done + 1]
-        batches = asked_again(at_work, [saved.take_array() for _ in at_work])
+        batches = asked_again(searches[parts._n_done : parts._n_done + 1], saved)
         parts._proposals = batches[0] if batches else None
         return parts
 
@@ -284,7 +302,9 @@ class _Judged:
         return places
 
 
-def _check_search(search: Algorithm, n_genes: int, direction: str) -> None:
+def _check_search(search: Any, n_genes: int, direction: str) -> None:
+    if not isinstance(getattr(search, "space", None), Space):
+        raise ConfigError(f"make: expected searches, got {type(search).__name__}")
     maximized = search.maximized
     own = "maximize" if maximized and maximized[0] else "minimize"
     if own != direction:
@@ -296,6 +316,10 @@ def _check_search(search: Algorithm, n_genes: int, direction: str) -> None:
         )
 
 
+def _unset(_: Any) -> Any:
+    raise OrderError("evaluator: expected one, got none yet")
+
+
 def _as_evaluator(evaluator: Evaluator | Callable[[Any], Any], direction: Direction) -> Evaluator:
     if not isinstance(evaluator, Evaluator):
         return Vectorized(evaluator)
@@ -304,12 +328,26 @@ def _as_evaluator(evaluator: Evaluator | Callable[[Any], Any], direction: Direct
     return evaluator
 
 
-def _split(blocks: int | Sequence[Sequence[int]], n: int) -> list[NDArray[np.intp]]:
+def _variables(block: Sequence[int]) -> NDArray[np.intp]:
+    """Return the variables of one block."""
+    ensure_numbers("blocks", block)
+    rows = np.asarray(block)
+    if rows.ndim != 1:
+        raise ConfigError(f"blocks: expected the variables of each block, got {block!r}")
+    whole = [to_whole("blocks", variable, least=0) for variable in rows.tolist()]
+    return np.asarray(whole, dtype=np.intp)
+
+
+def _split(blocks: Any, n: int) -> list[NDArray[np.intp]]:
     if isinstance(blocks, int):
         if not 1 <= blocks <= n:
             raise ConfigError(f"blocks: expected 1 to {n}, got {blocks}")
         return [np.asarray(part) for part in np.array_split(np.arange(n), blocks)]
-    parts = [np.asarray(block, dtype=np.intp) for block in blocks]
+    if isinstance(blocks, str) or not isinstance(blocks, Iterable):
+        raise ConfigError(
+            f"blocks: expected a number of blocks, or the variables of each, got {blocks!r}"
+        )
+    parts = [_variables(block) for block in blocks]
     flat = np.sort(np.concatenate(parts)) if parts else np.zeros(0)
     if not np.array_equal(flat, np.arange(n)) or any(len(part) == 0 for part in parts):
         raise ConfigError(f"blocks: expected each of the {n} variables in exactly one block")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Self
+
+import numpy as np
 
 from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._numbers import ensure_numbers, to_whole
 
 __all__ = ["Islands"]
+
+ISLANDS_MAX = 4_096
+"""Most islands; as in the extension."""
 
 _TOPOLOGIES = ("ring", "full", "star", "random", "torus")
 
@@ -86,7 +92,7 @@ class Islands(Algorithm, method="islands"):
             settings["topology"] = topology
         else:
             settings["topology"] = "custom"
-            settings["edges"] = [[int(source), int(target)] for source, target in topology]
+            settings["edges"] = _edges(topology)
         names = ["maximize" if is_high else "minimize" for is_high in first.maximized]
         return cls._start(
             "islands",
@@ -98,17 +104,34 @@ class Islands(Algorithm, method="islands"):
         )
 
 
+def _edges(topology: Any) -> list[list[int]]:
+    """Return edges as whole numbers; the native search checks which islands there are."""
+    ensure_numbers("topology", topology)
+    edges = np.asarray(topology)
+    if edges.size and (edges.ndim != 2 or edges.shape[1] != 2):  # noqa: PLR2004
+        raise ConfigError(
+            f"topology: expected {', '.join(_TOPOLOGIES)} or a list of edges (from, to), got "
+            f"{topology!r}"
+        )
+    return [[to_whole("topology", end, least=0) for end in edge] for edge in edges.tolist()]
+
+
 def _members(
     make: Callable[[int], Algorithm] | Sequence[Algorithm], n_islands: int | None
 ) -> list[Algorithm]:
     if callable(make):
-        if n_islands is None or n_islands < 1:
-            raise ConfigError(f"n_islands: expected at least 1, got {n_islands}")
-        members = [make(idx) for idx in range(n_islands)]
-    else:
+        if n_islands is None:
+            raise ConfigError("n_islands: expected at least 1 with a function, got None")
+        n = to_whole("n_islands", n_islands, limit=ISLANDS_MAX + 1)
+        members = [make(idx) for idx in range(n)]
+    elif isinstance(make, Iterable):
         members = list(make)
-        if n_islands not in {None, len(members)}:
+        if n_islands is not None and to_whole("n_islands", n_islands) != len(members):
             raise ConfigError(f"n_islands: expected {len(members)} or None, got {n_islands}")
+    else:
+        raise ConfigError(
+            f"make: expected searches, or a function that makes them, got {type(make).__name__}"
+        )
     if not members:
         raise ConfigError("make: expected at least one search, got none")
     for member in members:

@@ -14,7 +14,8 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 
 from chimera.errors import ConfigError, OrderError
-from chimera.evolution._termination import Criterion
+from chimera.evolution._numbers import to_whole
+from chimera.evolution._termination import AnyOf
 from chimera.evolution.evaluation._base import Evaluator, Follower
 from chimera.evolution.evaluation._result import Batch, Evaluated, n_rows_of, select_rows
 
@@ -220,7 +221,7 @@ def optimize(
     *,
     termination: Termination | None = None,
     callback: Callable[[Step], Any] | None = None,
-    budget: int | None = None,
+    budget: float | None = None,
     first: Any = None,
 ) -> Optimization:
     """Return the loop of a search and an evaluator.
@@ -243,8 +244,9 @@ def optimize(
             block.
 
     Raises:
-        ConfigError: The evaluator is no such thing, or the termination cannot judge this search,
-            or evaluator and search name opposite directions.
+        ConfigError: The evaluator, termination or callback is no such thing, the budget is no whole
+            number of at least 1, the termination cannot judge this search, or evaluator and search
+            name opposite directions.
 
     Example:
         >>> from chimera.evolution import RandomSearch, optimize
@@ -257,7 +259,10 @@ def optimize(
         >>> [step.n_evaluations for step in loop], loop.stop_reason
         ([50, 100, 150, 200], 'budget')
     """
-    if isinstance(termination, Criterion):
+    if callback is not None and not callable(callback):
+        raise ConfigError(f"callback: expected a function of a step, got {type(callback).__name__}")
+    if termination is not None:
+        termination = AnyOf(termination)
         termination.check(algorithm)
     if not isinstance(evaluator, Evaluator):
         if not callable(evaluator):
@@ -275,13 +280,11 @@ def optimize(
     if isinstance(evaluator, Follower):
         maximized = getattr(algorithm, "maximized", None)
         evaluator.follow("maximize" if maximized and maximized[0] else "minimize")
-    if budget is not None and budget < 1:
-        raise ConfigError(f"budget: expected at least 1, got {budget}")
     return Optimization(
         algorithm,
         evaluator,
         termination=termination,
         callback=callback,
-        budget=budget,
+        budget=None if budget is None else to_whole("budget", budget),
         first=first,
     )

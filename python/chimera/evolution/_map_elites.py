@@ -6,25 +6,16 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from chimera.errors import ConfigError
-from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._algorithm import Algorithm, maximized_of
 from chimera.evolution._cells import Cells, layout_of
+from chimera.evolution._numbers import to_number
 from chimera.evolution._space import Bounds
 from chimera.evolution._types import Covariance, Direction, Outside
 
 
-def _sign(direction: str) -> float:
+def _sign(direction: Any) -> float:
     """Return what makes scores of this direction minimised ones."""
-    return -1.0 if direction == "maximize" else 1.0
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        if not isinstance(value, str | bytes):
-            return float(value)
-    except (TypeError, ValueError):
-        pass
-    raise ConfigError(f"{name}: expected a number, got {value!r}")
+    return -1.0 if any(maximized_of(direction)) else 1.0
 
 
 class MapElites(Algorithm, method="map_elites"):
@@ -86,7 +77,7 @@ class MapElites(Algorithm, method="map_elites"):
             "n_initial": batch_size if n_initial is None else n_initial,
             "iso_sigma": iso_sigma,
             "line_sigma": line_sigma,
-            "qd_offset": _sign(direction) * _number("qd_offset", qd_offset),
+            "qd_offset": _sign(direction) * to_number("qd_offset", qd_offset),
         }
         return cls._start(
             "map_elites", space, settings, seed=seed, threads=threads, direction=direction
@@ -157,7 +148,7 @@ class CMAME(Algorithm, method="cma_me"):
             "x0": x0,
             "sigma": sigma,
             "covariance": covariance,
-            "qd_offset": _sign(direction) * _number("qd_offset", qd_offset),
+            "qd_offset": _sign(direction) * to_number("qd_offset", qd_offset),
         }
         return cls._start(
             "cma_me", space, settings, seed=seed, threads=threads, direction=direction
@@ -224,7 +215,7 @@ class CMAMAE(Algorithm, method="cma_mae"):
         threads: int = 1,
     ) -> Self:
         """Start a search."""
-        sign, least = _sign(direction), _number("threshold_min", threshold_min)
+        sign, least = _sign(direction), to_number("threshold_min", threshold_min)
         settings = {
             "n_emitters": n_emitters,
             "emitter_size": emitter_size,
@@ -235,7 +226,7 @@ class CMAMAE(Algorithm, method="cma_mae"):
             "covariance": covariance,
             "learning_rate": learning_rate,
             "threshold": sign * least,
-            "qd_offset": sign * (least if qd_offset is None else _number("qd_offset", qd_offset)),
+            "qd_offset": sign * (least if qd_offset is None else to_number("qd_offset", qd_offset)),
         }
         return cls._start(
             "cma_mae", space, settings, seed=seed, threads=threads, direction=direction

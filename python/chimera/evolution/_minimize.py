@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from chimera.errors import ConfigError
 from chimera.evolution._algorithm import Algorithm
 from chimera.evolution._choice import Problem, choose, takes_start
 from chimera.evolution._loop import Optimization, Step, optimize
+from chimera.evolution._numbers import to_whole
 from chimera.evolution._outcome import Failures, History, Result
 from chimera.evolution._space import Bounds, Space, to_row, to_space
 from chimera.evolution._termination import AnyOf, Budget, Target
@@ -91,7 +91,12 @@ def _evaluator(
     objective: Any, constraints: Any, algorithm: Algorithm, *, vectorized: bool, workers: int
 ) -> Evaluator:
     given = () if constraints is None else constraints
-    given = (given,) if callable(given) else tuple(given)
+    given = (given,) if callable(given) else given
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise ConfigError(
+            f"constraints: expected a function of a row or several, got {type(given).__name__}"
+        )
+    given = tuple(given)
     if isinstance(objective, Evaluator):
         if given:
             raise ConfigError("constraints: expected none beside an evaluation back end")
@@ -119,6 +124,17 @@ def _row_of(space: Space) -> str:
         return parts[0]
     named = zip(space.blocks, parts, strict=True)
     return "a dictionary of " + ", ".join(f"{block.name} {part}" for block, part in named)
+
+
+def _named(options: Any) -> Mapping[str, Any]:
+    """Return options by name; none for None."""
+    given = {} if options is None else options
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConfigError(
+            f"options: expected a dictionary of settings by name, got {options!r}; write "
+            'options={"population_size": 50}'
+        )
+    return given
 
 
 class _Started(NamedTuple):
@@ -205,7 +221,7 @@ def _begin(
     bounds: Bounds | None,
     *,
     method: Any = "auto",
-    budget: int | None = None,
+    budget: float | None = None,
     seconds: float | None = None,
     target: float | None = None,
     termination: Callable[[Step], str | None] | None = None,
@@ -221,9 +237,9 @@ def _begin(
     may_fail: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> _Started:
-    for name, value in (("budget", budget), ("n_objectives", n_objectives), ("workers", workers)):
-        if value is not None and operator.index(value) < 1:
-            raise ConfigError(f"{name}: expected at least 1, got {value}")
+    budget = None if budget is None else to_whole("budget", budget)
+    n_objectives = to_whole("n_objectives", n_objectives)
+    workers = to_whole("workers", workers)
     if budget is None and seconds is None and termination is None and bounds is not None:
         budget = _BUDGET_PER_GENE * to_space(bounds).n_genes
     search = _search(
@@ -233,7 +249,7 @@ def _begin(
         constraints=constraints,
         x0=x0,
         n_objectives=n_objectives,
-        options=options or {},
+        options=_named(options),
         seed=seed,
         threads=threads,
         direction=direction,
@@ -262,7 +278,7 @@ def minimize(
     bounds: Bounds | None = None,
     *,
     method: str | type[Algorithm] | Algorithm = "auto",
-    budget: int | None = None,
+    budget: float | None = None,
     seconds: float | None = None,
     target: float | None = None,
     termination: Callable[[Step], str | None] | None = None,
@@ -292,9 +308,10 @@ def minimize(
         method: ``auto`` chooses; or the name of a method (``portfolio``, ``cmaes``, ``de``,
             ``jade``, ``lshade``, ``pso``, ``ga``, ``nsga2``, ...) in any case, a class, or a search
             that was begun.
-        budget: Evaluations at most, rows that fail included; 1 000 per gene when no limit is given.
-            The last batch is cut to it. A search that goes on gets so many more. Genetic algorithms
-            without ``population_size`` take smaller populations for budgets below 10 000.
+        budget: Evaluations at most, rows that fail included, a whole number such as ``1e5``; 1 000
+            per gene when no limit is given. The last batch is cut to it. A search that goes on gets
+            so many more. Genetic algorithms without ``population_size`` take smaller populations
+            for budgets below 10 000.
         seconds: Wall clock.
         target: Stop at a score this good.
         termination: Any criterion besides; see `Criterion`.

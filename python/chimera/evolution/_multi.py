@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chimera.errors import ConfigError
-from chimera.evolution._algorithm import Algorithm
+from chimera.evolution._algorithm import Algorithm, maximized_of
+from chimera.evolution._numbers import optional_row, to_number, to_whole
 from chimera.evolution._operators import Operators, checked
 from chimera.evolution._population import Population
 from chimera.evolution._space import Bounds
@@ -24,6 +25,10 @@ from chimera.evolution.indicators import hypervolume, pareto_ranks
 
 if TYPE_CHECKING:
     from chimera.evolution._loop import Step
+
+
+N_STEPS_MAX = 1_000_000
+"""Most steps over which `HypervolumeConvergence` measures growth."""
 
 
 class MultiObjective(Algorithm):
@@ -55,9 +60,10 @@ def _directions(
     direction: Direction | Sequence[Direction], n_objectives: Any
 ) -> Direction | Sequence[Direction]:
     """Check that one direction was given for all objectives, or one for each."""
-    if not isinstance(direction, str) and len(direction) != n_objectives:
+    n_given = len(maximized_of(direction))
+    if not isinstance(direction, str) and n_given != n_objectives:
         raise ConfigError(
-            f"direction: expected one for all or {n_objectives}, got {len(direction)} of them"
+            f"direction: expected one for all or {n_objectives}, got {n_given} of them"
         )
     return direction
 
@@ -405,13 +411,15 @@ class HypervolumeConvergence(Criterion):
     """
 
     def __init__(self, reference: ArrayLike, *, tolerance: float = 1e-4, n_steps: int = 20) -> None:
-        if not 0.0 <= tolerance < 1.0:
+        self._tolerance = to_number("tolerance", tolerance)
+        if not 0.0 <= self._tolerance < 1.0:
             raise ConfigError(f"tolerance: expected a share in [0, 1), got {tolerance!r}")
-        if n_steps < 1:
-            raise ConfigError(f"n_steps: expected at least 1, got {n_steps!r}")
-        self._reference = np.asarray(reference, dtype=np.float64).reshape(-1)
-        self._tolerance = tolerance
-        self._volumes: deque[float] = deque(maxlen=n_steps + 1)
+        point = optional_row("reference", reference)
+        if point is None or not np.isfinite(point).all():
+            raise ConfigError(f"reference: expected finite numbers, got {reference!r}")
+        self._reference = point
+        n_kept = to_whole("n_steps", n_steps, limit=N_STEPS_MAX + 1) + 1
+        self._volumes: deque[float] = deque(maxlen=n_kept)
         self._watched = Watched()
 
     @property

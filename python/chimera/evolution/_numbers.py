@@ -14,23 +14,53 @@ from numpy.typing import NDArray
 
 from chimera.errors import ChimeraError, ConfigError
 
-__all__ = ["ensure_numbers", "ensure_whole", "optional_row"]
+__all__ = ["ensure_numbers", "ensure_whole", "optional_row", "to_number", "to_whole"]
 
 _KINDS: Final = frozenset("biuf")
 
+COUNT_LIMIT: Final = 2**63
+"""What counts of evaluations and the like stay below."""
 
-def ensure_whole(name: str, value: Any, limit: int) -> None:
-    """Check that a value is an integer from 0 to below ``limit``.
+
+def ensure_whole(name: str, value: Any, limit: int, *, least: int = 0) -> None:
+    """Check that a value is an integer from ``least`` to below ``limit``.
 
     Raises:
         ConfigError: It is not.
     """
     try:
-        if 0 <= operator.index(value) < limit:
+        if least <= operator.index(value) < limit:
             return
     except TypeError:
         pass
-    raise ConfigError(f"{name}: expected an integer in [0, {limit}), got {value!r}")
+    raise ConfigError(f"{name}: expected an integer in [{least}, {limit}), got {value!r}")
+
+
+def to_whole(name: str, value: Any, *, least: int = 1, limit: int = COUNT_LIMIT) -> int:
+    """Return a count as an integer; a whole float counts as one, for people write ``1e5``.
+
+    Raises:
+        ConfigError: It is no whole number from ``least`` to below ``limit``.
+    """
+    is_float = isinstance(value, float | np.floating) and value.is_integer()
+    whole = int(value) if is_float else value
+    ensure_whole(name, whole, limit, least=least)
+    return operator.index(whole)
+
+
+def to_number(name: str, value: Any) -> float:
+    """Return one number as a float; texts and complex numbers are none.
+
+    Raises:
+        ConfigError: It is no number.
+    """
+    try:
+        row = optional_row(name, value)
+    except ConfigError:
+        row = None
+    if row is None or np.ndim(value) > 0:
+        raise ConfigError(f"{name}: expected a number, got {value!r}")
+    return float(row[0])
 
 
 def ensure_numbers(name: str, values: Any, kind: type[ChimeraError] = ConfigError) -> None:

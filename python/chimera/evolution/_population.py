@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from chimera.errors import ConfigError, StateError
 from chimera.evolution import _columns
 from chimera.evolution._columns import NO_PARENT, Column
-from chimera.evolution._snapshot import atomic_path, read_columns, write_columns
+from chimera.evolution._snapshot import atomic_path, read_columns, to_path, write_columns
 
 __all__ = ["NO_PARENT", "Population"]
 
@@ -334,19 +334,21 @@ class Population:
         Either all of it stands there afterwards, or what stood there before.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: It cannot be written.
         """
-        write_columns(Path(path), self._columns, {"operator_names": self._operator_names})
+        write_columns(to_path(path), self._columns, {"operator_names": self._operator_names})
 
     @classmethod
     def restore(cls, path: str | Path) -> Population:
         """Read what `snapshot` wrote.
 
         Raises:
+            ConfigError: The path names no file.
             StateError: The file is no snapshot, cut short, damaged, or of another version.
             StorageError: It cannot be read; a `MissingFileError` when there is none.
         """
-        columns, extra = read_columns(Path(path))
+        columns, extra = read_columns(to_path(path))
         return cls._from_stored(columns, extra, str(path))
 
     @classmethod
@@ -420,12 +422,13 @@ class Population:
         """Write a Parquet file, atomically.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: It cannot be written.
             MissingExtraError: pyarrow is not installed.
         """
         from chimera.evolution import _parquet
 
-        with atomic_path(Path(path)) as spare:
+        with atomic_path(to_path(path)) as spare:
             _parquet.write(self, spare)
 
     @classmethod
@@ -433,13 +436,14 @@ class Population:
         """Read what `to_parquet` wrote.
 
         Raises:
+            ConfigError: The path names no file.
             StateError: The file is damaged or holds no population.
             StorageError: It cannot be read; a `MissingFileError` when there is none.
             MissingExtraError: pyarrow is not installed.
         """
         from chimera.evolution import _parquet
 
-        return cls._from_stored(*_parquet.read(Path(path)), str(path))
+        return cls._from_stored(*_parquet.read(to_path(path)), str(path))
 
 
 def _filled(parts: Sequence[Column]) -> Column:

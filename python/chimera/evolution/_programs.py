@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from chimera._chimera.evolution import Candidate, Search, Step
 from chimera._chimera.execution import Engine, Instances
 from chimera._chimera.programs import Program
 from chimera.errors import ConfigError
-from chimera.evolution._snapshot import atomic_path
+from chimera.evolution._snapshot import SavedState, read_state, write_state
 from chimera.evolution._types import Direction
 
 
@@ -155,23 +154,25 @@ class ProgramSearch:
             path: Where to write it as well; None for nowhere. The file is replaced in one step.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         state = self._search.save()
         if path is not None:
-            with atomic_path(Path(path)) as scratch:
-                scratch.write_bytes(state)
+            write_state(path, state)
         return state
 
-    def restore(self, source: bytes | str | os.PathLike[str]) -> Self:
+    def restore(self, source: SavedState) -> Self:
         """Go on from what `save` wrote, with the same source and instances.
 
         Args:
             source: The bytes, or the path of the file.
 
         Raises:
+            ConfigError: The source is neither.
             StateError: Damaged, of another version, or of another task; nothing was changed.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
-        state = source if isinstance(source, bytes) else Path(source).read_bytes()
+        state = read_state("a saved search of programs", source)
         self._search = Search.load(state, self._baseline, self._objective, self._instances)
         return self

@@ -10,23 +10,39 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from tokenize import TokenError
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chimera.config import VERSION
-from chimera.errors import StateError, StorageError
+from chimera.errors import CapacityError, StateError
 from chimera.evolution._algorithm import Algorithm
-from chimera.evolution._snapshot import atomic_path
+from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._snapshot import SavedState, read_state, write_state
 
 __all__ = ["Saved", "asked_again", "pending_of"]
 
 _MAGIC: Final = b"chimsav\x01"
 _START: Final = 8 + 32 + 8
+_DAMAGE: Final = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
+"""What parsers raise on bytes that mean nothing; NumPy's reads its headers as Python."""
 
 
 class Saved:
@@ -71,16 +87,31 @@ class Saved:
         part = self.take()
         if not part:
             return None
-        try:
+        with self.unpacking():
+            head = io.BytesIO(part)
+            np.lib.format.read_magic(head)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+            if math.prod(shape) * dtype.itemsize != len(part) - head.tell():  # before any room
+                raise _refuse(self._kind, "a damaged one: an array of another size")
             out: NDArray[Any] = np.load(io.BytesIO(part), allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise _refuse(self._kind, "a damaged one") from error
         return out
+
+    def take_rows(self, n_columns: int) -> NDArray[Any] | None:
+        """Take the next part as rows of numbers ``(n, n_columns)``; None where there was none.
+
+        Raises:
+            StateError: It is none.
+        """
+        rows = self.take_array()
+        if rows is not None and (rows.ndim != 2 or rows.shape[1] != n_columns):  # noqa: PLR2004
+            raise _refuse(self._kind, f"a damaged one: rows of shape {rows.shape}")
+        return rows
 
     def write(self, path: str | os.PathLike[str] | None) -> bytes:
         """Return the state as bytes, and write it to a file when a path is given.
 
         Raises:
+            ConfigError: The path names no file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         header = json.dumps(
@@ -95,14 +126,11 @@ class Saved:
         body = b"".join([len(header).to_bytes(8, "little"), header, *self._parts])
         state = _MAGIC + hashlib.sha256(body).digest() + body
         if path is not None:
-            with atomic_path(Path(path)) as scratch, scratch.open("wb") as file:
-                file.write(state)
-                file.flush()
-                os.fsync(file.fileno())
+            write_state(path, state)
         return state
 
     @classmethod
-    def read(cls, source: bytes | str | os.PathLike[str], kind: str) -> Self:
+    def read(cls, source: SavedState, kind: str) -> Self:
         """Return the state that `write` wrote.
 
         Args:
@@ -110,18 +138,11 @@ class Saved:
             kind: What it must be the state of.
 
         Raises:
+            ConfigError: The source is neither.
             StateError: Damaged, cut short, of another version or of another kind.
-            StorageError: The file cannot be read.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
-        if isinstance(source, bytes):
-            state = source
-        else:
-            try:
-                state = Path(source).read_bytes()
-            except OSError as error:
-                raise StorageError(
-                    f"expected to read a saved {kind}, got {error.strerror or error} ({source})"
-                ) from error
+        state = read_state(f"a saved {kind}", source)
         if state[:7] != _MAGIC[:7]:
             raise _refuse(kind, "other bytes")
         if state[:8] != _MAGIC:
@@ -129,19 +150,41 @@ class Saved:
         body = state[40:]
         if len(state) < _START or hashlib.sha256(body).digest() != state[8:40]:
             raise _refuse(kind, "a damaged one, or one cut short")
-        n_header = int.from_bytes(body[:8], "little")
-        header = json.loads(body[8 : 8 + n_header])
-        if header["version"] != VERSION:
-            raise _refuse(kind, f"one of version {header['version']}, not {VERSION}")
-        if header["kind"] != kind:
-            raise _refuse(kind, f"a {header['kind']}; use {header['kind']}.load")
         saved = cls(kind)
-        saved.facts = header["facts"]
-        start = 8 + n_header
-        for length in header["parts"]:
-            saved.add(body[start : start + length])
-            start += length
+        with saved.unpacking():
+            saved._unpack(body)
         return saved
+
+    def _unpack(self, body: bytes) -> None:
+        start = 8 + int.from_bytes(body[:8], "little")
+        header = json.loads(body[8:start])
+        if header["version"] != VERSION:
+            raise _refuse(self._kind, f"one of version {header['version']}, not {VERSION}")
+        if header["kind"] != self._kind:
+            raise _refuse(self._kind, f"a {header['kind']}; use {header['kind']}.load")
+        self.facts = dict(header["facts"])
+        for length in header["parts"]:
+            ensure_whole("parts", length, len(body) - start + 1)
+            self.add(body[start : start + length])
+            start += length
+        if start != len(body):
+            raise _refuse(self._kind, "one with bytes after its end")
+
+    @contextmanager
+    def unpacking(self) -> Iterator[None]:
+        """Say of what cannot be read from the state that the state is damaged.
+
+        The checksum holds for whatever was written, also by another program.
+
+        Raises:
+            StateError: A fact or a part is missing, of another type, or does not fit the others.
+        """
+        try:
+            yield
+        except (StateError, CapacityError):
+            raise
+        except _DAMAGE as error:
+            raise _refuse(self._kind, f"a damaged one ({error})") from error
 
 
 def _refuse(kind: str, got: str) -> StateError:
@@ -161,13 +204,10 @@ def pending_of(
     return [batch if search.is_steady else np.zeros(0) for search, batch in pairs]
 
 
-def asked_again(
-    searches: Sequence[Algorithm], pending: Sequence[NDArray[Any] | None]
-) -> list[Any] | None:
-    """Return the batches that `pending_of` was given."""
+def asked_again(searches: Sequence[Algorithm], saved: Saved) -> list[Any] | None:
+    """Take what `pending_of` returned from a state, and return the batches that it was given."""
     out = []
-    for search, batch in zip(searches, pending, strict=True):
-        if batch is None:
-            return None
-        out.append(batch if search.is_steady else np.asarray(search.ask()))
-    return out
+    for search in searches:
+        batch = saved.take_rows(search.space.n_genes) if search.is_steady else saved.take_array()
+        out.append(batch if search.is_steady or batch is None else np.asarray(search.ask()))
+    return None if any(batch is None for batch in out) else out

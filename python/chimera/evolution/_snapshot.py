@@ -14,20 +14,75 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chimera.errors import MissingFileError, StateError, StorageError
+from chimera.errors import ConfigError, MissingFileError, StateError, StorageError
 
-__all__ = ["atomic_path", "read_columns", "unreadable", "write_columns"]
+__all__ = [
+    "SavedState",
+    "atomic_path",
+    "read_columns",
+    "read_state",
+    "to_path",
+    "unreadable",
+    "write_columns",
+    "write_state",
+]
+
+SavedState: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str]
+"""What `load` takes: the bytes of a state, or the path of the file that holds them."""
 
 _FAMILY: Final = b"chimpop"
 _VERSION: Final = 1
 _ALIGNMENT: Final = 64
 _START: Final = 8 + 8 + 32
 _DTYPES: Final = frozenset("f8 f4 f2 i8 i4 i2 i1 u8 u4 u2 u1 b1".split())  # noqa: SIM905
+
+
+def to_path(path: Any, expected: str = "path: expected the path of a file") -> Path:
+    """Return the path of a file that a caller named.
+
+    Raises:
+        ConfigError: It names none.
+    """
+    place = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(place, str):
+        raise ConfigError(f"{expected}, got {type(path).__name__}")
+    if "\0" in place or not Path(place).name:
+        raise ConfigError(f"{expected}, got {place!r}")
+    return Path(place)
+
+
+def read_state(what: str, source: Any) -> bytes:
+    """Return the bytes of a state: as they were given, or from a file.
+
+    Raises:
+        ConfigError: It is neither bytes nor a path.
+        StorageError: The file cannot be read; a `MissingFileError` when there is none.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    path = to_path(source, "source: expected the bytes of a state, or the path of a file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(what, error, path) from error
+
+
+def write_state(path: Any, state: bytes) -> None:
+    """Write bytes to a file that is replaced in one step and synced.
+
+    Raises:
+        ConfigError: The path names no file.
+        StorageError: The file cannot be written; an older one stays as it was.
+    """
+    with atomic_path(to_path(path)) as scratch, scratch.open("wb") as file:
+        file.write(state)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

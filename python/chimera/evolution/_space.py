@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chimera.errors import ConfigError
-from chimera.evolution._numbers import ensure_numbers
+from chimera.errors import CapacityError, ConfigError
+from chimera.evolution._numbers import ensure_numbers, to_whole
+
+GENES_MAX = 2**26
+"""Most genes of a space: as many as the rows under way may have together."""
 
 _KINDS = ("f64", "f32", "integer", "category", "boolean", "permutation")
 
@@ -51,10 +54,7 @@ class Block:
         Raises:
             ConfigError: Another number of values, or one that the block does not allow.
         """
-        try:
-            given = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{name}: expected numbers, got {_short(values)}") from error
+        given = _numbers(name, values)
         if given.size != self.n_genes:
             raise ConfigError(f"{name}: expected {self.n_genes} values, got shape {given.shape}")
         given = given.reshape(-1)
@@ -112,22 +112,42 @@ Bounds: TypeAlias = Space | Sequence[Sequence[float]] | tuple[ArrayLike, ArrayLi
 """A space, ``(low, high)`` pairs, or ``(lower, upper)``; see `to_space`."""
 
 
-def _block(kind: str, lower: ArrayLike, upper: ArrayLike, n_genes: int | None) -> Space:
-    for side in (lower, upper):
-        ensure_numbers("bounds", side)
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return plain numbers as an array of floats.
+
+    Raises:
+        ConfigError: They are none.
+    """
+    ensure_numbers(name, values)
     try:
-        low, high = (np.atleast_1d(np.asarray(side, dtype=np.float64)) for side in (lower, upper))
-        shape = np.broadcast_shapes(low.shape, high.shape, (n_genes,) if n_genes else ())
-    except (TypeError, ValueError) as error:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{name}: expected numbers, got {_short(values)}") from error
+
+
+def _block(kind: str, lower: ArrayLike, upper: ArrayLike, n_genes: int | None) -> Space:
+    if n_genes is not None:
+        n_genes = to_whole("n_genes", n_genes)
+    low, high = (np.atleast_1d(_numbers("bounds", side)) for side in (lower, upper))
+    n = n_genes or max(low.size, high.size)
+    sizes = {1, n}
+    if low.ndim != 1 or high.ndim != 1 or n < 1 or not {low.size, high.size} <= sizes:
+        count = "" if n_genes is None else f" for {n_genes} genes"
         raise ConfigError(
-            f"bounds: expected two numbers or two arrays of one length, got {lower!r} and {upper!r}"
-        ) from error
-    if len(shape) != 1 or shape[0] == 0 or (n_genes is not None and n_genes < 1):
-        raise ConfigError(
-            f"bounds: expected one bound per gene, got shape {shape}, n_genes={n_genes}"
+            f"bounds: expected two numbers or two arrays of one length, one bound per gene, got "
+            f"shapes {low.shape} and {high.shape}{count}"
         )
-    low, high = (np.broadcast_to(side, shape) for side in (low, high))
-    return Space((Block("x", kind, tuple(low.tolist()), tuple(high.tolist())),))
+    _ensure_room(n)
+    # Of equal bounds one object: lists of many genes are then no larger than arrays of them.
+    below, above = (tuple(side.tolist()) * (n if side.size == 1 else 1) for side in (low, high))
+    return Space((Block("x", kind, below, above),))
+
+
+def _ensure_room(n_genes: int) -> None:
+    if n_genes > GENES_MAX:
+        raise CapacityError(
+            f"n_genes: expected at most {GENES_MAX} genes, got {n_genes}; search fewer at a time"
+        )
 
 
 def real(
@@ -142,10 +162,14 @@ def real(
         dtype: ``float64`` or ``float32``.
 
     Raises:
-        ConfigError: Shapes do not fit, or the dtype is another.
+        ConfigError: No numbers, shapes do not fit, or the dtype is another.
+        CapacityError: More genes than a space may have.
     """
     kinds = {"float64": "f64", "float32": "f32"}
-    name = np.dtype(dtype).name
+    try:
+        name = np.dtype(dtype).name
+    except (TypeError, ValueError):
+        name = repr(dtype)
     if name not in kinds:
         raise ConfigError(f"dtype: expected float64 or float32, got {name}")
     return _block(kinds[name], lower, upper, n_genes)
@@ -162,42 +186,54 @@ def category(n_choices: ArrayLike, n_genes: int | None = None) -> Space:
     Rows hold numbers: keep labels in a list of your own, ``labels[row[0]]``.
 
     Raises:
-        ConfigError: No numbers, or shapes do not fit.
+        ConfigError: No whole numbers of at least 1, or shapes do not fit.
     """
     try:
-        counts = np.asarray(n_choices, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        counts = _numbers("category", n_choices)
+    except ConfigError as error:
+        if not _has_texts(n_choices):
+            raise
         raise ConfigError(
             f"category: expected the number of choices, got {_short(n_choices)}; write "
             f"category({np.size(n_choices)}) and take labels[row[0]] in the objective"
         ) from error
+    if not ((counts >= 1) & (counts == np.round(counts)) & np.isfinite(counts)).all():
+        raise ConfigError(
+            f"category: expected whole numbers of at least 1 choice, got {_short(n_choices)}"
+        )
     return _block("category", 0.0, counts - 1, n_genes)
 
 
 def boolean(n_genes: int) -> Space:
     """Return a space of booleans."""
-    return _block("boolean", 0.0, 1.0, n_genes)
+    return _block("boolean", 0.0, 1.0, to_whole("n_genes", n_genes))
 
 
 def permutation(n_genes: int) -> Space:
     """Return the space of permutations of ``0 .. n_genes - 1``."""
-    return _block("permutation", 0.0, float(n_genes - 1), n_genes)
+    n = to_whole("n_genes", n_genes)
+    return _block("permutation", 0.0, float(n - 1), n)
 
 
 def mixed(parts: Mapping[str, Space] | None = None, /, **named: Space) -> Space:
     """Return a space of several named blocks; batches are dictionaries by these names.
 
     Raises:
-        ConfigError: No part, or a part that has several blocks itself.
+        ConfigError: No part, a part that has several blocks itself, or names that are no texts.
+        CapacityError: More genes than a space may have.
     """
+    given: Any = {} if parts is None else parts
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConfigError(f"mixed: expected spaces by name, got {_short(parts)}")
     blocks = []
-    for name, part in {**(parts or {}), **named}.items():
+    for name, part in {**given, **named}.items():
         if len(getattr(part, "blocks", ())) != 1:
             raise ConfigError(f"{name}: expected a space of one block, got {part!r}")
         block = part.blocks[0]
         blocks.append(Block(name, block.kind, block.lower, block.upper))
     if not blocks:
         raise ConfigError("mixed: expected at least one named block, got none")
+    _ensure_room(sum(block.n_genes for block in blocks))
     return Space(tuple(blocks))
 
 
@@ -218,7 +254,7 @@ def to_space(bounds: Bounds) -> Space:
         ensure_numbers("bounds", bounds)
     try:
         array = np.asarray(bounds, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(
             "bounds: expected a Space, (low, high) pairs or two arrays of bounds, "
             f"got {_short(bounds)}"
@@ -270,6 +306,11 @@ def _is_ambiguous(bounds: Any, array: NDArray[np.float64]) -> bool:
     if isinstance(bounds, tuple) and not all(isinstance(part, tuple) for part in bounds):
         return True
     return bool((array[:, 0] == array[:, 1]).all())
+
+
+def _has_texts(values: Any) -> bool:
+    parts = np.ravel(values) if isinstance(values, str | bytes | np.ndarray) else values
+    return isinstance(parts, Iterable) and any(isinstance(part, str | bytes) for part in parts)
 
 
 def _short(value: Any) -> str:

@@ -249,6 +249,9 @@ class SymbolicClassifier(Symbolic):
     def _take_models(self, saved: Saved) -> None:
         self.classes_ = np.asarray(saved.take_array())
         self.models_, *self.fronts_ = take_fronts(saved)
+        n = len(self.models_)
+        if self.classes_.shape != (n + (n == 1),):
+            raise ValueError(f"{n} models of classes of shape {self.classes_.shape}")
 
     def predict_proba(self, x: ArrayLike) -> NDArray[np.float64]:
         """Return probabilities ``(n_rows, n_classes)`` float64 in the order of ``classes_``.

@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from chimera._chimera.population import Expression, TreeSearch
 from chimera.errors import BatchError, ConfigError, OrderError, StateError
-from chimera.evolution._numbers import ensure_whole
+from chimera.evolution._numbers import ensure_whole, to_whole
 from chimera.evolution._saved import Saved
+from chimera.evolution._snapshot import SavedState
 
 __all__ = ["Matrix", "Symbolic", "add_fronts", "sorted_front", "take_fronts", "to_matrix"]
 
@@ -220,7 +221,8 @@ class Symbolic:
             path: Where to write it; None for nowhere. The file is replaced in one step.
 
         Raises:
-            ConfigError: Class labels are objects that are no text or numbers.
+            ConfigError: Class labels are objects that are no text or numbers, or the path names no
+                file.
             StorageError: The file cannot be written; an older one stays as it was.
         """
         saved = Saved(type(self).__name__)
@@ -241,7 +243,7 @@ class Symbolic:
     @classmethod
     def load(
         cls,
-        source: bytes | str | os.PathLike[str],
+        source: SavedState,
         *,
         on_generation: Callable[[TreeSearch], object] | None = None,
     ) -> Self:
@@ -252,18 +254,21 @@ class Symbolic:
             on_generation: As for a new one; code is not saved.
 
         Raises:
+            ConfigError: The source is neither.
             StateError: Damaged, cut short, of another version, or of another class.
-            StorageError: The file cannot be read.
+            StorageError: The file cannot be read; a `MissingFileError` when there is none.
         """
         saved = Saved.read(source, cls.__name__)
-        parameters = saved.facts["parameters"]
-        parameters["functions"] = tuple(parameters["functions"])
-        model = cls(**parameters, on_generation=on_generation)
-        if saved.facts["n_features"] is not None:
-            model._take_models(saved)
-            model.n_features_in_ = saved.facts["n_features"]
-        if saved.facts["digest"] is not None:
-            model._progress = Progress(saved.facts["digest"], take_fronts(saved), saved.take())
+        with saved.unpacking():
+            parameters = dict(saved.facts["parameters"])
+            parameters["functions"] = tuple(parameters["functions"])
+            model = cls(**parameters, on_generation=on_generation)
+            if saved.facts["n_features"] is not None:
+                model._take_models(saved)
+                model.n_features_in_ = to_whole("n_features", saved.facts["n_features"])
+            digest = saved.facts["digest"]
+            if digest is not None:
+                model._progress = Progress(str(digest), take_fronts(saved), saved.take())
         return model
 
     def _add_models(self, saved: Saved) -> None:

@@ -7,6 +7,7 @@ criterion for several objectives.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chimera.errors import ConfigError
+from chimera.evolution._numbers import to_number, to_whole
 
 if TYPE_CHECKING:
     from chimera.evolution._loop import Step
@@ -65,8 +67,8 @@ class AnyOf(Criterion):
         for criterion in criteria:
             if not callable(criterion):
                 raise ConfigError(
-                    f"termination: expected criteria or functions of a step, "
-                    f"got {type(criterion).__name__}"
+                    f"termination: expected a criterion or a function of a step, got "
+                    f"{type(criterion).__name__}; join several with |"
                 )
             inner = criterion.criteria if isinstance(criterion, AnyOf) else [criterion]
             self.criteria += inner
@@ -87,13 +89,13 @@ class Budget(Criterion):
     """Stop before more is spent. Batches are whole.
 
     Args:
-        evaluations: Rows told, in the whole life of the search, at most: the loop stops before a
-            batch that would pass it, so up to one batch may be left unspent. The first batch of a
-            loop is always evaluated, and alone may pass it.
+        evaluations: Rows told, in the whole life of the search, at most, a whole number: the loop
+            stops before a batch that would pass it, so up to one batch may be left unspent. The
+            first batch of a loop is always evaluated, and alone may pass it.
         seconds: Wall clock since the loop began; a batch that was begun is finished.
 
     Raises:
-        ConfigError: Neither is given, or one is not positive.
+        ConfigError: Neither is given, or one is no number above 0 (``evaluations``: no whole one).
 
     Example:
         >>> from chimera.evolution import Budget, RandomSearch, optimize
@@ -103,14 +105,13 @@ class Budget(Criterion):
         'budget'
     """
 
-    def __init__(self, evaluations: int | None = None, *, seconds: float | None = None) -> None:
+    def __init__(self, evaluations: float | None = None, *, seconds: float | None = None) -> None:
         if evaluations is None and seconds is None:
             raise ConfigError("budget: expected evaluations, seconds or both, got neither")
-        for name, value in (("evaluations", evaluations), ("seconds", seconds)):
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name}: expected more than 0, got {value}")
-        self.evaluations = evaluations
-        self.seconds = seconds
+        self.evaluations = None if evaluations is None else to_whole("evaluations", evaluations)
+        self.seconds = None if seconds is None else to_number("seconds", seconds)
+        if self.seconds is not None and not self.seconds > 0.0:
+            raise ConfigError(f"seconds: expected more than 0, got {seconds}")
 
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""
@@ -177,13 +178,13 @@ class Target(Criterion):
         score: In the caller's direction.
 
     Raises:
-        ConfigError: The score is NaN.
+        ConfigError: The score is no number, or NaN.
     """
 
     def __init__(self, score: float) -> None:
-        if not score == score:  # noqa: PLR0124 -- NaN
+        self.score = to_number("target", score)
+        if math.isnan(self.score):
             raise ConfigError("target: expected a number, got NaN")
-        self.score = float(score)
 
     def check(self, search: Any) -> None:
         """Refuse several objectives; see `Criterion`."""
@@ -205,16 +206,14 @@ class Stagnation(Criterion):
         improvement: What counts as an improvement of the score; violations count at any size.
 
     Raises:
-        ConfigError: ``evaluations`` is below 1, or ``improvement`` negative.
+        ConfigError: ``evaluations`` is no whole number of at least 1, or ``improvement`` negative.
     """
 
     def __init__(self, evaluations: int, *, improvement: float = 0.0) -> None:
-        if evaluations < 1:
-            raise ConfigError(f"evaluations: expected at least 1, got {evaluations}")
-        if not improvement >= 0.0:
+        self.evaluations = to_whole("evaluations", evaluations)
+        self.improvement = to_number("improvement", improvement)
+        if not self.improvement >= 0.0:
             raise ConfigError(f"improvement: expected at least 0, got {improvement}")
-        self.evaluations = evaluations
-        self.improvement = float(improvement)
         self._best = (float("inf"), float("inf"))
         self._since = 0
         self._watched = Watched()
@@ -249,17 +248,17 @@ class Tolerance(Criterion):
         score: Largest distance between two scores.
 
     Raises:
-        ConfigError: Neither is given, or one is negative.
+        ConfigError: Neither is given, or one is negative or no number.
     """
 
     def __init__(self, *, x: float | None = None, score: float | None = None) -> None:
         if x is None and score is None:
             raise ConfigError("tolerance: expected x, score or both, got neither")
-        for name, value in (("x", x), ("score", score)):
+        self.x = None if x is None else to_number("x", x)
+        self.score = None if score is None else to_number("score", score)
+        for name, value in (("x", self.x), ("score", self.score)):
             if value is not None and not value >= 0.0:
                 raise ConfigError(f"{name}: expected at least 0, got {value}")
-        self.x = x
-        self.score = score
 
     def __call__(self, step: Step) -> str | None:
         """Look at a step."""

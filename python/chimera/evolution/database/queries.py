@@ -25,6 +25,7 @@ __all__ = [
     "best",
     "credit",
     "individuals",
+    "one_run",
     "progress",
     "relatives",
     "runs",
@@ -132,15 +133,26 @@ def _limit(name: str, value: Any, least: int) -> int:
     return max(number, least)
 
 
-def runs(backend: Backend, run: int | None = None) -> list[RunRecord]:
-    """Return stored runs, oldest first; one of them when its number is given.
+def one_run(backend: Backend, run: Any) -> RunRecord:
+    """Return a stored run.
 
     Raises:
-        StorageError: There is no run of that number, or a row is damaged.
+        StorageError: There is none of that number, or its row is damaged.
     """
-    if run is not None and _number(run) is None:
+    number = _number(run)
+    found = [] if number is None else runs(backend, number)
+    if not found:
         raise StorageError(f"expected the number of a stored run, got {run!r} ({backend.place})")
-    where, parameters = ("WHERE r.id = ?", (_number(run),)) if run is not None else ("", ())
+    return found[0]
+
+
+def runs(backend: Backend, run: int | None = None) -> list[RunRecord]:
+    """Return stored runs, oldest first; the one of a number, if there is one, when it is given.
+
+    Raises:
+        StorageError: A row is damaged.
+    """
+    where, parameters = ("WHERE r.id = ?", (run,)) if run is not None else ("", ())
     _, rows = backend.read(
         "SELECT r.id, r.algorithm, r.settings, r.seed, r.space, r.direction, r.created, r.version, "
         "r.finished, r.stop_reason, COUNT(g.generation), COALESCE(MAX(g.n_evaluations), 0), "
@@ -149,8 +161,6 @@ def runs(backend: Backend, run: int | None = None) -> list[RunRecord]:
         "GROUP BY r.id ORDER BY r.id",
         parameters,
     )
-    if run is not None and not rows:
-        raise StorageError(f"expected the number of a stored run, got {run} ({backend.place})")
     with _decoding(backend):
         return [
             RunRecord(row[0], row[1], json.loads(row[2]), int(row[3]), json.loads(row[4]), *row[5:])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chimera.config import VERSION
 from chimera.errors import ConfigError, StateError
 from chimera.evolution._population import Population
+from chimera.evolution._snapshot import to_path
 from chimera.evolution.database import queries
 from chimera.evolution.database.backend import Backend, Search
 from chimera.evolution.database.queries import OperatorCredit, RunRecord
@@ -41,6 +42,7 @@ class GenomeDatabase:
             (SQLite; PostgreSQL does as its ``synchronous_commit`` says).
 
     Raises:
+        ConfigError: The place is neither a path nor such a URL.
         StorageError: It cannot be opened, is damaged, of another program, or of a newer version.
         MissingExtraError: psycopg is not installed.
 
@@ -61,7 +63,7 @@ class GenomeDatabase:
         self, place: str | Path, *, read_only: bool = False, is_synced: bool = False
     ) -> None:
         self._backend: Backend
-        text = str(place)
+        text = place if isinstance(place, str) else ""
         if text.startswith(("postgresql://", "postgres://")):
             from chimera.evolution.database.postgres import PostgresBackend
 
@@ -73,7 +75,8 @@ class GenomeDatabase:
         else:
             from chimera.evolution.database.sqlite import SqliteBackend
 
-            self._backend = SqliteBackend(Path(place), read_only=read_only, is_synced=is_synced)
+            path = to_path(place, "place: expected the path of a file or a postgresql:// URL")
+            self._backend = SqliteBackend(path, read_only=read_only, is_synced=is_synced)
 
     def record(
         self,
@@ -97,7 +100,8 @@ class GenomeDatabase:
                 on.
 
         Raises:
-            ConfigError: It is no search by ask and tell, such as a game of several searches.
+            ConfigError: It is no search by ask and tell, such as a game of several searches; or the
+                settings are no mapping.
             StorageError: The run cannot be registered, or there is no run of that number.
             StateError: The stored run is of another algorithm, seed or space.
         """
@@ -131,7 +135,7 @@ class GenomeDatabase:
 
     def _rewind(self, run: int, algorithm: Search, facts: Mapping[str, Any]) -> None:
         """Check that a stored run is this one, and drop what it has not told yet."""
-        stored = queries.runs(self._backend, run)[0]
+        stored = queries.one_run(self._backend, run)
         for name in ("algorithm", "seed", "space"):
             if getattr(stored, name) != facts[name]:
                 raise StateError(
@@ -168,7 +172,7 @@ class GenomeDatabase:
         Raises:
             StorageError: There is none of that number, or its row is damaged.
         """
-        return queries.runs(self._backend, run)[0]
+        return queries.one_run(self._backend, run)
 
     def delete(self, run: int) -> None:
         """Remove a run with everything that belongs to it.
@@ -239,8 +243,15 @@ class GenomeDatabase:
             One dictionary a row, by column name.
 
         Raises:
+            ConfigError: The query is no text, or the parameters are no sequence.
             StorageError: The query fails, or is not one that only reads.
         """
+        if not isinstance(query, str):
+            raise ConfigError(f"query: expected SQL as text, got {type(query).__name__}")
+        if isinstance(parameters, str | bytes) or not isinstance(parameters, Sequence):
+            raise ConfigError(
+                f"parameters: expected a list of values, got {type(parameters).__name__}"
+            )
         names, rows = self._backend.read(query, parameters)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -273,6 +284,10 @@ def _facts(algorithm: Search, settings: Mapping[str, Any] | None) -> dict[str, A
             "consists of searches is recorded one by one, record(side), and given the recorders"
         )
     given = settings if settings is not None else getattr(algorithm, "settings", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"settings: expected a dictionary of what to note, got {type(given).__name__}"
+        )
     maximized = list(algorithm.maximized)
     return {
         "algorithm": algorithm.method,
