@@ -143,12 +143,12 @@ mod tests {
             // SAFETY: the layout has a size.
             let block = unsafe { HugePages.alloc(layout) };
             assert!(!block.is_null());
-            // SAFETY: the block has that many bytes; the advice splits its mapping in two.
-            unsafe {
-                std::slice::from_raw_parts_mut(block, layout.size()).fill(7);
-                let half = block.wrapping_add(LARGE_BYTES).cast();
-                assert_eq!(libc::madvise(half, LARGE_BYTES, libc::MADV_DONTFORK), 0);
-            }
+            // SAFETY: the block has that many bytes, and nobody else knows it.
+            unsafe { block.write_bytes(7, layout.size()) };
+            let half = block.wrapping_add(LARGE_BYTES).cast();
+            // SAFETY: the second half of the mapping; the advice splits it off.
+            let advised = unsafe { libc::madvise(half, LARGE_BYTES, libc::MADV_DONTFORK) };
+            assert_eq!(advised, 0);
             // SAFETY: the block came from there with this layout.
             let target = unsafe { HugePages.realloc(block, layout, new) };
             assert!(!target.is_null());
