@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chimera.errors import BatchError, ConfigError
-from chimera.evolution import indicators
+from chimera._chimera import population
+from chimera.errors import ArgumentError, BatchError, ConfigError
+from chimera.evolution import RandomSearch, indicators
 
 Rows = NDArray[np.float64]
 
@@ -147,6 +148,45 @@ def test_empty_sets() -> None:
     assert indicators.hypervolume_contributions(none, reference=[1.0, 1.0]).shape == (0,)
     with pytest.raises(BatchError, match="at least one row"):
         indicators.igd(none, reference=[[0.0, 1.0]])
+
+
+def _misaligned(values: Rows) -> Rows:
+    """The same values, at an address that is no multiple of their size."""
+    raw = np.zeros(values.nbytes + 1, dtype=np.uint8)
+    out = raw[1:].view(np.float64).reshape(values.shape)
+    out[...] = values
+    assert not out.flags.aligned
+    return out
+
+
+def test_misaligned_arrays_are_copied() -> None:
+    points, reference = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]]), np.full(2, 3.0)
+    assert indicators.pareto_ranks(_misaligned(points)).tolist() == [0, 0, 1]
+    assert indicators.hypervolume(_misaligned(points), reference=_misaligned(reference)) == 8.0
+    assert population.duplicates(_misaligned(points)).tolist() == [False] * 3
+    search = RandomSearch([(0.0, 1.0)] * 3, seed=1)
+    batch = search.ask(3)
+    search.tell(_misaligned(batch), _misaligned(np.array([3.0, 1.0, 2.0])))
+    assert search.best_score == 1.0
+
+
+def test_columns_are_not_mistaken_for_rows() -> None:
+    points = np.asfortranarray([[0.0, 1.0, 5.0], [1.0, 2.0, 6.0]])
+    reference = np.full(3, 9.0)
+    assert indicators.pareto_ranks(points).tolist() == [0, 1]
+    for call in (
+        lambda: population.pareto_ranks(points),
+        lambda: population.hypervolume(points, reference, max_steps=99),
+        lambda: population.front_indicator("gd", points, np.ascontiguousarray(points)),
+        lambda: population.front_indicator("gd", np.ascontiguousarray(points), points),
+    ):
+        with pytest.raises(ArgumentError, match="C order"):
+            call()
+
+
+def test_nothing_to_sample_takes_no_time() -> None:
+    found = indicators.hypervolume_estimate([[2.0, 0.0]], reference=[1.0, 1.0], n_samples=2**62)
+    assert found == (0.0, 0.0)
 
 
 def test_views_and_other_dtypes_are_taken() -> None:

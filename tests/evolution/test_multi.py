@@ -1,6 +1,8 @@
 """Searches for a front: they reach known fronts, keep constraints, and repeat bit for bit."""
 
 import itertools
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -321,3 +323,38 @@ def test_bad_scores_change_nothing(name: str) -> None:
             search.tell(batch, scores)
     assert search.save() == before
     search.tell(batch, zdt1(batch))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers as POSIX has them")
+def test_long_selection_can_be_interrupted_while_others_look() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt  # as Ctrl-C does
+
+    search = SMSEMOA([(0.0, 1.0)] * 4, n_objectives=4, population_size=4000, seed=1)
+    for is_last in (False, True):
+        batch = search.ask()
+        scores = batch / np.linalg.norm(batch, axis=1, keepdims=True)
+        if not is_last:
+            search.tell(batch, scores)
+    state = search.save()
+    is_over = threading.Event()
+    seen: list[int] = []
+
+    def look() -> None:
+        while not is_over.is_set():
+            seen.append(search.generation)
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            search.tell(batch, scores)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+        is_over.set()
+        thread.join()
+    assert search.save() == state
+    assert set(seen) == {1}

@@ -405,6 +405,8 @@ class Run:
             OrderError: Nothing was asked.
             BatchError: Shapes do not fit, scores are not finite, genomes are outside the space. The
                 search is unchanged.
+            KeyboardInterrupt: Ctrl-C came while a method whose selection may take long was at it. The
+                search is unchanged.
         """
     @property
     def told(self, /) -> Any:

@@ -230,6 +230,12 @@ pub trait Algorithm: Send + Sync {
         2 * self.space().bytes_a_row() + 64
     }
 
+    /// Whether `tell` may take long. It then asks [`crate::stop::check`] whether to go on, and ends
+    /// before anything that is kept has changed.
+    fn is_tell_long(&self) -> bool {
+        false
+    }
+
     /// Names of the variation operators, for lineage.
     fn operators(&self) -> &'static [&'static str] {
         &["sample"]

@@ -2,7 +2,7 @@
 //!
 //! A panic may leave the state half changed; whoever locks it afterwards gets nothing.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// A value that one call at a time uses.
 #[derive(Debug, Default)]
@@ -18,6 +18,15 @@ impl<T> Guarded<T> {
     pub fn lock(&self) -> Option<MutexGuard<'_, T>> {
         self.0.lock().ok()
     }
+
+    /// The value, or none inside when another call uses it; none at all when one panicked.
+    pub fn try_lock(&self) -> Option<Option<MutexGuard<'_, T>>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(Some(guard)),
+            Err(TryLockError::WouldBlock) => Some(None),
+            Err(TryLockError::Poisoned(_)) => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +38,9 @@ mod tests {
         let state = Guarded::new(1);
         *state.lock().unwrap() += 1;
         assert_eq!(*state.lock().unwrap(), 2);
+        let held = state.try_lock().unwrap().unwrap();
+        assert!(state.try_lock().unwrap().is_none(), "in use");
+        drop(held);
         let call = std::panic::AssertUnwindSafe(|| {
             let mut held = state.lock().unwrap();
             *held = 3;
@@ -36,6 +48,6 @@ mod tests {
         });
         assert!(std::panic::catch_unwind(call).is_err());
         assert!(state.lock().is_none());
-        assert!(state.lock().is_none(), "for good");
+        assert!(state.lock().is_none() && state.try_lock().is_none(), "for good");
     }
 }

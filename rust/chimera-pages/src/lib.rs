@@ -76,8 +76,16 @@ unsafe impl GlobalAlloc for HugePages {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let (old, align) = (layout.size(), layout.align());
         match (is_mapped(old, align), is_mapped(size, align)) {
-            // SAFETY: a block of this layout is a mapping of this size.
-            (true, true) => unsafe { mapping::remap(block, old, size) },
+            (true, true) => {
+                // SAFETY: a block of this layout is a mapping of this size.
+                let target = unsafe { mapping::remap(block, old, size) };
+                if !target.is_null() {
+                    return target;
+                }
+                // Pages may not move, as where somebody advised a part of the block: bytes may.
+                // SAFETY: the block is as it was, and the caller's promise holds for it.
+                unsafe { moved(block, layout, size) }
+            }
             // SAFETY: as in `alloc`; the block came from `System` and stays there.
             (false, false) => unsafe { System.realloc(block, layout, size) },
             // SAFETY: the caller's promise, with another kind of memory on the other side.
@@ -125,6 +133,31 @@ mod tests {
         values.truncate(LARGE_BYTES / 8 + 1);
         values.shrink_to_fit();
         assert!(is_kept(&values));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn test_blocks_whose_pages_cannot_move_are_copied() {
+        for new in [5 * LARGE_BYTES, LARGE_BYTES + 1] {
+            let layout = Layout::from_size_align(2 * LARGE_BYTES, 8).unwrap();
+            // SAFETY: the layout has a size.
+            let block = unsafe { HugePages.alloc(layout) };
+            assert!(!block.is_null());
+            // SAFETY: the block has that many bytes, and nobody else knows it.
+            unsafe { block.write_bytes(7, layout.size()) };
+            let half = block.wrapping_add(LARGE_BYTES).cast();
+            // SAFETY: the second half of the mapping; the advice splits it off.
+            let advised = unsafe { libc::madvise(half, LARGE_BYTES, libc::MADV_DONTFORK) };
+            assert_eq!(advised, 0);
+            // SAFETY: the block came from there with this layout.
+            let target = unsafe { HugePages.realloc(block, layout, new) };
+            assert!(!target.is_null());
+            // SAFETY: the new block holds at least the lesser of both sizes.
+            let bytes = unsafe { std::slice::from_raw_parts(target, new.min(layout.size())) };
+            assert!(bytes.iter().all(|byte| *byte == 7));
+            // SAFETY: the block came from there with this size.
+            unsafe { HugePages.dealloc(target, Layout::from_size_align(new, 8).unwrap()) };
+        }
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub unsafe fn remap(block: *mut u8, size: usize, new: usize) -> *mut u8 {
     if here != MAP_FAILED {
         return block;
     }
+    if new_len <= old_len {
+        return null_mut(); // a move that fails may have given the tail back before
+    }
     let place = reserve(new_len, PROT_NONE, MAP_NORESERVE);
     if place.is_null() {
         return null_mut();

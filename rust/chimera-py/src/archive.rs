@@ -85,7 +85,7 @@ impl Archive {
         state: Option<&[u8]>,
     ) -> Outcome<Self> {
         let threads = Threads::new(threads)?;
-        let typed = watched(py, || {
+        let typed = watched(py, || -> Result<_, Error> {
             if let Some(state) = state {
                 return Ok(if is_narrow {
                     Typed::Narrow(core::Archive::load(state)?)

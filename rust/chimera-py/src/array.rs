@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use numpy::{
     Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
-    PyUntypedArrayMethods,
+    PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
@@ -84,7 +84,15 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Pairs<'py> {
     }
 }
 
-/// A borrowed 1-D array.
+/// The object, or an aligned copy of an array that is not: Rust must not borrow such values.
+fn aligned<'py>(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match object.cast::<PyUntypedArray>() {
+        Ok(array) if !array.is_aligned() => object.call_method0("copy"),
+        _ => Ok(object.to_owned()),
+    }
+}
+
+/// A 1-D array, borrowed where it is aligned.
 pub struct Line<'py, T: Element>(PyReadonlyArray1<'py, T>);
 
 impl<T: Element> Line<'_, T> {
@@ -103,11 +111,11 @@ impl<'a, 'py, T: Named> FromPyObject<'a, 'py> for Line<'py, T> {
         type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), T::HINT);
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
-        object.to_owned().extract::<PyReadonlyArray1<'py, T>>().map(Self)
+        aligned(object)?.extract::<PyReadonlyArray1<'py, T>>().map(Self)
     }
 }
 
-/// A borrowed 2-D array in C order.
+/// A 2-D array in C order, borrowed where it is aligned.
 pub struct Table<'py, T: Element>(PyReadonlyArray2<'py, T>);
 
 impl<T: Element> Table<'_, T> {
@@ -137,7 +145,7 @@ impl<'a, 'py, T: Named> FromPyObject<'a, 'py> for Table<'py, T> {
         type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), T::HINT);
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
-        object.to_owned().extract::<PyReadonlyArray2<'py, T>>().map(Self)
+        aligned(object)?.extract::<PyReadonlyArray2<'py, T>>().map(Self)
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::error::{Failure, Outcome};
 
-/// Borrows an array of `dtype` in C order, converting what is not. Booleans are always copied: an
+/// Borrows an aligned array of `dtype` in C order, converting what is not. Booleans are always copied: an
 /// array from outside may hold bytes other than 0 and 1, which Rust must never see as `bool`.
 ///
 /// What NumPy would turn into numbers without a word is refused: masked values, complex numbers,
@@ -27,6 +27,7 @@ pub fn convert<'py, T: Element>(
     refuse_masked(name, array)?;
     if let Ok(array) = array.cast::<PyArrayDyn<T>>()
         && array.is_c_contiguous()
+        && array.is_aligned()
         && !is_bool
     {
         return array.try_readonly().map_err(|error| Failure::Argument(error.to_string()));
@@ -37,7 +38,8 @@ pub fn convert<'py, T: Element>(
     };
     let given = as_numbers(name, array, dtype)?;
     let convert = AS_CONTIGUOUS.import(py, "numpy", "require")?;
-    let mut converted = convert.call1((&given, dtype, "C")).map_err(|error| refused(&error))?;
+    let mut converted =
+        convert.call1((&given, dtype, ["C", "A"])).map_err(|error| refused(&error))?;
     if matches!(dtype, "int64" | "bool") {
         let is_same = EQUAL.import(py, "numpy", "array_equal")?.call1((&given, &converted))?;
         if !is_same.is_truthy()? {

@@ -56,9 +56,9 @@ pub fn enter<T: Send>(
 }
 
 /// As [`enter`], on the calling thread, for work whose loops ask [`stop::check`] whether to go on.
-pub fn watched<T: Send>(
+pub fn watched<T: Send, E: Into<Failure>>(
     py: Python<'_>,
-    work: impl FnOnce() -> chimera_evolution::Result<T> + Send,
+    work: impl FnOnce() -> Result<T, E> + Send,
 ) -> Outcome<T> {
     py.detach(|| {
         let raised: Rc<RefCell<Option<PyErr>>> = Rc::default();
@@ -73,6 +73,8 @@ pub fn watched<T: Send>(
             checked.map_err(|error| seen.replace(Some(error))).is_err()
         };
         let result = stop::when(is_end_wanted, work);
-        raised.take().map_or_else(|| Ok(result?), |error| Err(Failure::Python(error)))
+        raised
+            .take()
+            .map_or_else(|| result.map_err(Into::into), |error| Err(Failure::Python(error)))
     })
 }

@@ -5,14 +5,14 @@
 use chimera_evolution::Error;
 use chimera_evolution::pareto::{self, Crowding, Ranker, Work};
 use chimera_sandbox::CancelFlag;
-use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::{type_hint_identifier, type_hint_subscript};
 
-use crate::array::{Column, Named};
+use crate::array::{Column, Line, Table};
 use crate::enter::enter;
 use crate::error::{Failure, Outcome};
+
+type Rows<'py> = Table<'py, f64>;
+type Point<'py> = Line<'py, f64>;
 
 /// Steps that a call takes before it looks for Ctrl-C: well below a tenth of a second.
 const STEPS_AT_ONCE: u64 = 1 << 25;
@@ -54,69 +54,37 @@ fn exact<T: Send>(
     })
 }
 
-/// A borrowed 2-D array of float64 in C order.
-pub struct Rows<'py>(PyReadonlyArray2<'py, f64>);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Rows<'py> {
-    type Error = PyErr;
-    const INPUT_TYPE: PyStaticExpr =
-        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), f64::HINT);
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
-        object.to_owned().extract::<PyReadonlyArray2<'py, f64>>().map(Self)
+/// Values of objectives, row by row, and the number of columns, at least 1.
+fn parts<'a>(name: &'static str, rows: &'a Rows<'_>) -> Outcome<(&'a [f64], usize)> {
+    let (_, n_columns) = rows.shape();
+    if n_columns == 0 {
+        return Err(Error::batch(name, "at least one column", 0).into());
     }
+    Ok((rows.values(name)?, n_columns))
 }
 
-/// A borrowed 1-D array of float64.
-pub struct Point<'py>(PyReadonlyArray1<'py, f64>);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Point<'py> {
-    type Error = PyErr;
-    const INPUT_TYPE: PyStaticExpr =
-        type_hint_subscript!(type_hint_identifier!("numpy.typing", "NDArray"), f64::HINT);
-
-    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, PyErr> {
-        object.to_owned().extract::<PyReadonlyArray1<'py, f64>>().map(Self)
+/// As [`parts`], with as many columns as `n_columns`.
+fn of_width<'a>(name: &'static str, rows: &'a Rows<'_>, n_columns: usize) -> Outcome<&'a [f64]> {
+    let (values, width) = parts(name, rows)?;
+    if width != n_columns {
+        return Err(Error::batch(name, format!("{n_columns} columns"), width).into());
     }
+    Ok(values)
 }
 
-impl Rows<'_> {
-    /// The values and the number of columns, at least 1.
-    fn parts(&self) -> Outcome<(&[f64], usize)> {
-        let n_columns = self.0.shape().get(1).copied().unwrap_or(0);
-        if n_columns == 0 {
-            return Err(Error::batch("objectives", "at least one column", 0).into());
-        }
-        let values =
-            self.0.as_slice().map_err(|error| Failure::Argument(format!("objectives: {error}")))?;
-        Ok((values, n_columns))
+/// The `n` values of a reference point.
+fn of_length<'a>(reference: &'a Point<'_>, n: usize) -> Outcome<&'a [f64]> {
+    let values = reference.values("reference")?;
+    if values.len() != n {
+        return Err(Error::batch("reference", format!("{n} values"), values.len()).into());
     }
-
-    /// As [`Rows::parts`], with as many columns as `n_columns`.
-    fn of_width(&self, name: &'static str, n_columns: usize) -> Outcome<&[f64]> {
-        let (values, width) = self.parts()?;
-        if width != n_columns {
-            return Err(Error::batch(name, format!("{n_columns} columns"), width).into());
-        }
-        Ok(values)
-    }
-}
-
-impl Point<'_> {
-    fn of_length(&self, n: usize) -> Outcome<&[f64]> {
-        let values =
-            self.0.as_slice().map_err(|error| Failure::Argument(format!("reference: {error}")))?;
-        if values.len() != n {
-            return Err(Error::batch("reference", format!("{n} values"), values.len()).into());
-        }
-        Ok(values)
-    }
+    Ok(values)
 }
 
 /// Return the non-dominated rank of every row, 0 for the front ``(n,)`` int64.
 #[pyfunction]
 pub fn pareto_ranks(py: Python<'_>, objectives: Rows<'_>) -> Outcome<Column<i64>> {
-    let (values, n_columns) = objectives.parts()?;
+    let (values, n_columns) = parts("objectives", &objectives)?;
     let ranks = whole(py, |work| {
         let mut ranks = Vec::new();
         Ranker::default().rank_within(values, n_columns, &mut ranks, work)?;
@@ -132,7 +100,7 @@ pub fn crowding_distance(
     objectives: Rows<'_>,
     ranks: Option<Vec<u32>>,
 ) -> Outcome<Column<f64>> {
-    let (values, n_columns) = objectives.parts()?;
+    let (values, n_columns) = parts("objectives", &objectives)?;
     let n_rows = values.len() / n_columns;
     let ranks = ranks.unwrap_or_else(|| vec![0; n_rows]);
     // Fronts are counted: a rank beyond the rows would only cost memory.
@@ -157,8 +125,8 @@ pub fn hypervolume(
     reference: Point<'_>,
     max_steps: u64,
 ) -> Outcome<f64> {
-    let (values, n_columns) = objectives.parts()?;
-    let reference = reference.of_length(n_columns)?;
+    let (values, n_columns) = parts("objectives", &objectives)?;
+    let reference = of_length(&reference, n_columns)?;
     exact(py, (values.len() / n_columns, n_columns), max_steps, |work| {
         pareto::hypervolume_within(values, reference, work)
     })
@@ -175,8 +143,8 @@ pub fn hypervolume_estimate(
     confidence: f64,
     seed: u64,
 ) -> Outcome<(f64, f64)> {
-    let (values, n_columns) = objectives.parts()?;
-    let reference = reference.of_length(n_columns)?;
+    let (values, n_columns) = parts("objectives", &objectives)?;
+    let reference = of_length(&reference, n_columns)?;
     if n_samples == 0 {
         return Err(Error::setting("n_samples", "at least 1", 0).into());
     }
@@ -197,8 +165,8 @@ pub fn hypervolume_contributions(
     reference: Point<'_>,
     max_steps: u64,
 ) -> Outcome<Column<f64>> {
-    let (values, n_columns) = objectives.parts()?;
-    let reference = reference.of_length(n_columns)?;
+    let (values, n_columns) = parts("objectives", &objectives)?;
+    let reference = of_length(&reference, n_columns)?;
     let found = exact(py, (values.len() / n_columns, n_columns), max_steps, |work| {
         pareto::contributions_within(values, reference, work)
     })?;
@@ -214,8 +182,8 @@ pub fn front_indicator(
     objectives: Rows<'_>,
     reference: Rows<'_>,
 ) -> Outcome<f64> {
-    let (values, n_columns) = objectives.parts()?;
-    let reference = reference.of_width("reference", n_columns)?;
+    let (values, n_columns) = parts("objectives", &objectives)?;
+    let reference = of_width("reference", &reference, n_columns)?;
     let indicator = match name {
         "gd" => pareto::gd,
         "igd" => pareto::igd,

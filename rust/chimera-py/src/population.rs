@@ -130,6 +130,8 @@ impl Run {
     ///     OrderError: Nothing was asked.
     ///     BatchError: Shapes do not fit, scores are not finite, genomes are outside the space. The
     ///         search is unchanged.
+    ///     KeyboardInterrupt: Ctrl-C came while a method whose selection may take long was at it. The
+    ///         search is unchanged.
     #[pyo3(signature = (batch, scores, descriptors=None, *, violations=None, cases=None, failed=None, skipped=Skipped(0)))]
     #[expect(clippy::too_many_arguments, reason = "one per kind of score")]
     fn tell(
@@ -162,7 +164,8 @@ impl Run {
             cases: cases.as_ref().map_or(Ok(&[][..]), Values::as_slice)?,
             failed: failed.as_ref().map_or(Ok(&[][..]), Values::as_slice)?,
         };
-        py.detach(|| -> Outcome<()> {
+        let is_long = self.lock()?.method().algorithm().is_tell_long();
+        let learn = || -> Outcome<()> {
             let mut run = self.lock()?;
             if run.n_asked() != n_asked {
                 return Err(Failure::Search(core::Error::Order(
@@ -170,8 +173,8 @@ impl Run {
                 )));
             }
             Ok(run.tell_part(genomes, &scores, skipped)?)
-        })?;
-        Ok(())
+        };
+        if is_long { watched(py, learn) } else { py.detach(learn) }
     }
 
     /// Say which objectives are maximised, one claim per objective.
@@ -266,7 +269,8 @@ impl Run {
     /// Figures of the method by name, for example ``sigma``.
     #[getter]
     fn figures<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let figures = self.lock()?.method().algorithm().figures();
+        let figures =
+            py.detach(|| -> Outcome<_> { Ok(self.lock()?.method().algorithm().figures()) })?;
         let out = PyDict::new(py);
         for (name, value) in figures {
             out.set_item(name, value)?;
@@ -338,19 +342,20 @@ impl Run {
     /// What the method holds, as views: ``genomes``, ``objectives``, ``violations``,
     /// ``descriptors``, ``ids``, and where known ``parents``, ``operators`` and ``generations``.
     fn holdings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (mut population, space, maximized) = {
+        let (population, space) = py.detach(|| -> Outcome<_> {
             let run = self.lock()?;
             let algorithm = run.method().algorithm();
-            (algorithm.population(), algorithm.space().clone(), run.maximized().to_vec())
-        };
-        if maximized.contains(&true) {
-            let values = population.objectives.make_mut();
-            for (value, is_maximized) in values.iter_mut().zip(maximized.iter().cycle()) {
-                if *is_maximized {
-                    *value = -*value;
+            let mut population = algorithm.population();
+            if run.maximized().contains(&true) {
+                let values = population.objectives.make_mut();
+                for (value, is_maximized) in values.iter_mut().zip(run.maximized().iter().cycle()) {
+                    if *is_maximized {
+                        *value = -*value;
+                    }
                 }
             }
-        }
+            Ok((population, algorithm.space().clone()))
+        })?;
         let out = PyDict::new(py);
         out.set_item("genomes", Self::hand_out(py, &space, &population.genomes)?)?;
         out.set_item("objectives", view::view(py, &population.objectives)?)?;

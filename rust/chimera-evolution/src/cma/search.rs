@@ -261,6 +261,7 @@ impl Algorithm for Cmaes {
         };
         let order = self.ranking.by_scores();
         let found = self.watch.check(&self.strategy, score, order, &self.tolerances);
+        self.strategy.remember();
         self.stop = found.or(is_spent.then_some(Stop::Budget)).or(self.stop);
         if self.stop.is_some() { self.restart() } else { Ok(()) }
     }
@@ -301,7 +302,7 @@ impl Algorithm for Cmaes {
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
-        let (least, most) = self.strategy.extreme_eigenvalues(&mut Vec::new());
+        let (least, most) = self.strategy.shown_eigenvalues();
         vec![
             ("sigma", self.strategy.sigma()),
             ("condition", most / least.max(0.0)),

@@ -1,5 +1,7 @@
 //! The distribution: mean, step size, covariance, and how they move towards ranked rows.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::eigen;
@@ -27,6 +29,9 @@ const DOUBLINGS_MAX: usize = 8;
 
 /// Normals from which several threads pay.
 const WORTH_THREADS: usize = 1 << 14;
+
+/// Genes of which eigenvalues take little beside a generation: a tenth of a millisecond.
+pub const CHEAP_GENES_MAX: usize = 64;
 
 /// The form of the covariance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +93,11 @@ pub struct Strategy {
     /// Samples: standard normal, and with the covariance; padded rows, padded to whole tiles.
     z: Vec<f64>,
     y: Vec<f64>,
+    /// What [`Strategy::remember`] noted.
+    remembered: (f64, f64),
+    /// Extreme eigenvalues of the covariance as it is, once measured.
+    #[serde(skip)]
+    measured: OnceLock<(f64, f64)>,
     #[serde(skip)]
     step: Vec<f64>,
     #[serde(skip)]
@@ -140,6 +150,8 @@ impl Strategy {
             n_sampled: 0,
             z: Vec::new(),
             y: Vec::new(),
+            remembered: (1.0, 1.0),
+            measured: OnceLock::new(),
             step: Vec::new(),
             step_z: Vec::new(),
             variances: Vec::new(),
@@ -184,6 +196,8 @@ impl Strategy {
         self.decay = 1.0;
         self.n_updates = 0;
         self.n_sampled = 0;
+        self.measured = OnceLock::new();
+        self.remembered = extremes(self.scales.iter().map(|scale| scale * scale));
         Ok(())
     }
 
@@ -275,6 +289,7 @@ impl Strategy {
             let is_active = self.options.is_active && n_parents.is_none();
             self.parameters.renew(self.n, n_rows, n_parents, is_separable, is_active);
         }
+        self.measured = OnceLock::new();
         self.move_mean(order);
         let is_stalled = self.move_paths();
         self.move_shape(order, is_stalled, threads);
@@ -454,24 +469,49 @@ impl Strategy {
     }
 
     /// Least and greatest eigenvalue of the covariance, without the step size. Cubic time for a full
-    /// covariance; `memory` is kept between calls.
+    /// covariance, once an update; `memory` is kept between calls.
     pub fn extreme_eigenvalues(&self, memory: &mut Vec<f64>) -> (f64, f64) {
-        let values = match &self.shape {
-            Shape::Full(factor) => {
-                memory.resize(eigen::memory(self.n), 0.0);
-                let (covariance, rest) = memory.split_at_mut(self.n * self.n);
-                factor.covariance(covariance);
-                eigen::eigenvalues(covariance, self.n, rest)
-            }
-            Shape::Separable(_) => {
-                self.variances(memory);
-                memory.get(..self.n).unwrap_or_default()
-            }
-        };
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), value| {
-            (least.min(*value), greatest.max(*value))
+        *self.measured.get_or_init(|| {
+            let values = match &self.shape {
+                Shape::Full(factor) => {
+                    memory.resize(eigen::memory(self.n), 0.0);
+                    let (covariance, rest) = memory.split_at_mut(self.n * self.n);
+                    factor.covariance(covariance);
+                    eigen::eigenvalues(covariance, self.n, rest)
+                }
+                Shape::Separable(_) => {
+                    self.variances(memory);
+                    memory.get(..self.n).unwrap_or_default()
+                }
+            };
+            extremes(values.iter().copied())
         })
     }
+
+    fn is_cheap(&self) -> bool {
+        self.n <= CHEAP_GENES_MAX || matches!(self.shape, Shape::Separable(_))
+    }
+
+    /// Notes the eigenvalues for [`Strategy::shown_eigenvalues`], if somebody measured them since the
+    /// last update and doing so is not cheap.
+    pub fn remember(&mut self) {
+        if let Some(measured) = self.measured.get().filter(|_| !self.is_cheap()) {
+            self.remembered = *measured;
+        }
+    }
+
+    /// As [`Strategy::extreme_eigenvalues`], but where those take long, as they were when they were
+    /// remembered last: for who looks every generation. Until then, those at the start.
+    pub fn shown_eigenvalues(&self) -> (f64, f64) {
+        if self.is_cheap() { self.extreme_eigenvalues(&mut Vec::new()) } else { self.remembered }
+    }
+}
+
+/// The least and the greatest.
+fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), value| {
+        (least.min(value), greatest.max(value))
+    })
 }
 
 fn is_positive(value: f64) -> bool {

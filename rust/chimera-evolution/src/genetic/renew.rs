@@ -13,10 +13,10 @@ use crate::space::{Block, Kind};
 const RENEW: u64 = 0x2E0E_0D0B_1E7A_6600;
 
 impl GeneticAlgorithm {
-    /// Draws one gene anew in each row that repeats another.
+    /// Draws one gene anew in each row that repeats another, an elite among them: elites breed too.
     pub(super) fn renew_duplicates(&mut self, context: &Context, batch: &mut Batch) {
         let scratch = &mut self.scratch;
-        let found = scratch.duplicates.find(&batch.genomes, &self.store.rows);
+        let found = scratch.duplicates.find(&batch.genomes, [&self.store.rows, &self.store.elites]);
         scratch.repeated.clear();
         scratch.repeated.extend_from_slice(found);
         let n_genes = self.space.n_genes();

@@ -296,6 +296,24 @@ fn test_duplicates_are_renewed() {
 }
 
 #[test]
+fn test_children_that_repeat_an_elite_are_renewed() {
+    let settings = r#"{"population_size": 20, "n_elites": 3, "eliminate_duplicates": true,
+        "crossover_probability": 0.0, "mutation_probability": 0.0, "tournament_size": 9}"#;
+    let mut run = start(real(6), settings, 2, 1);
+    let mut seen: Vec<Vec<f64>> = Vec::new();
+    for generation in 0..4 {
+        let batch = run.ask(None).unwrap().genomes[0].as_f64().unwrap().clone();
+        let rows: Vec<Vec<f64>> = batch.rows().map(<[f64]>::to_vec).collect();
+        assert!(rows.iter().all(|row| !seen.contains(row)), "{generation}");
+        // Later rows are worse, so that the first ones stay on as elites.
+        let scores: Vec<f64> = (0..20).map(|row| f64::from(20 * generation + row)).collect();
+        run.tell(None, &Scores { objectives: &scores, ..Scores::default() }).unwrap();
+        let held = run.method().algorithm().population().genomes[0].clone();
+        seen = held.as_f64().unwrap().rows().map(<[f64]>::to_vec).collect();
+    }
+}
+
+#[test]
 fn test_steady_state_takes_rows_in_any_number() {
     let settings = r#"{"population_size": 8, "scheme": "steady_state"}"#;
     let mut run = start(real(3), settings, 1, 1);

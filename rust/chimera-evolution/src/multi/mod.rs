@@ -7,6 +7,7 @@
 
 mod breeder;
 mod directions;
+mod estimates;
 mod hyperplane;
 mod limits;
 mod members;

@@ -114,6 +114,10 @@ impl Algorithm for SmsEmoa {
         Ok(())
     }
 
+    fn is_tell_long(&self) -> bool {
+        self.settings.n_objectives > 2
+    }
+
     fn tell(&mut self, batch: &Batch, scores: &Scores<'_>, context: &Context) -> Result<()> {
         let m = self.settings.n_objectives;
         let n = self.settings.population_size;
@@ -123,7 +127,8 @@ impl Algorithm for SmsEmoa {
         fronts.fill(n, picks, last);
         let n_wanted = n.saturating_sub(picks.len());
         if last.iter().all(|row| table.violation(*row as usize) <= 0.0) {
-            thinning.thin(table, m, last, n_wanted);
+            // Before anything that is kept changes.
+            thinning.thin(table, m, (last, n_wanted), context)?;
         }
         picks.extend(last.iter().take(n_wanted));
         table.select(picks, &mut self.members, batch, m);

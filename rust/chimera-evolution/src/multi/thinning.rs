@@ -4,9 +4,24 @@
 //! the front's own range, and the reference lies one range beyond its worst values. Of two
 //! objectives both ends stay whatever they add, as in SMS-EMOA (Beume, Naujoks & Emmerich, 2007,
 //! section 3); with more there are no two ends, and the reference alone favours the border.
+//!
+//! From five objectives on exact volumes may take for ever: rows beyond [`STEPS_MAX`] leave by
+//! [`super::estimates`]. Both depend on the rows alone, not on threads or the clock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::estimates::Estimates;
 use super::members::Table;
+use crate::algorithm::Context;
+use crate::error::{Error, Result};
 use crate::pareto::{Contributions, Work, key, narrow};
+use crate::stop;
+
+/// Most steps of exact volumes a call in five and more objectives: some tenths of a second.
+pub(super) const STEPS_MAX: u64 = 1 << 24;
+
+/// Most objectives in which exact volumes take polynomial time.
+const EXACT_MAX: usize = 4;
 
 /// Memory of the choice.
 #[derive(Clone, Debug, Default)]
@@ -23,13 +38,23 @@ pub(super) struct Thinning {
     right: Vec<usize>,
     alive: Vec<u32>,
     contributions: Contributions,
+    estimates: Estimates,
 }
 
 impl Thinning {
     /// Keep `n` rows of a front, in another order.
-    pub fn thin(&mut self, table: &Table, m: usize, front: &mut Vec<u32>, n: usize) {
+    ///
+    /// # Errors
+    /// The caller of [`stop::when`] wants an end.
+    pub fn thin(
+        &mut self,
+        table: &Table,
+        m: usize,
+        (front, n): (&mut Vec<u32>, usize),
+        context: &Context,
+    ) -> Result<()> {
         if front.len() <= n {
-            return;
+            return Ok(());
         }
         self.reserve(table.n_rows(), m);
         self.scale(table, m, front);
@@ -37,7 +62,7 @@ impl Thinning {
         if m == 2 {
             self.thin_2(front.len(), n);
         } else {
-            self.thin_many(m, front.len(), n);
+            self.thin_many(m, front.len(), n, context)?;
         }
         let mut alive = self.alive.iter().peekable();
         let mut place = 0;
@@ -45,6 +70,7 @@ impl Thinning {
             place += 1;
             alive.next_if_eq(&&(place - 1)).is_some()
         });
+        Ok(())
     }
 
     /// Make room for `n` rows at once: the size of fronts changes from call to call.
@@ -129,28 +155,47 @@ impl Thinning {
         alive.extend(kept.map(|(_, idx)| idx));
     }
 
-    /// Three and more objectives. What a row alone dominates only grows while others leave, so an
-    /// outdated figure is a lower bound: only candidates for the least are measured again.
-    fn thin_many(&mut self, m: usize, n_rows: usize, n: usize) {
+    /// Three and more objectives.
+    fn thin_many(&mut self, m: usize, n_rows: usize, n: usize, context: &Context) -> Result<()> {
+        self.alive.extend(0..narrow(n_rows));
+        let is_stopped = AtomicBool::new(false);
+        let is_end_wanted = || {
+            // Whoever wants an end says so once.
+            let is_wanted = stop::check().is_err();
+            is_stopped.fetch_or(is_wanted, Ordering::Relaxed) || is_wanted
+        };
+        let n_steps = if m <= EXACT_MAX { u64::MAX } else { STEPS_MAX };
+        let mut work = Work::until(n_steps, &is_end_wanted);
+        let is_done = self.thin_exactly(m, n, &mut work).is_some();
+        if is_stopped.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        if is_done {
+            return Ok(());
+        }
+        self.estimates.thin(&self.gains, m, (&mut self.alive, n), context)
+    }
+
+    /// What a row alone dominates only grows while others leave, so an outdated figure is a lower
+    /// bound: only candidates for the least are measured again. None when the work ends before; the
+    /// rows that are alive then are more than `n`.
+    fn thin_exactly(&mut self, m: usize, n: usize, work: &mut Work<'_>) -> Option<()> {
         let Self { gains, figures, ages, alive, contributions, .. } = self;
-        alive.extend(0..narrow(n_rows));
+        let n_rows = alive.len();
         figures.clear();
         figures.resize(n_rows, 0.0);
         ages.clear();
         ages.resize(n_rows, 0);
-        let work = &mut Work::unlimited();
         contributions.measure(gains, m, figures, work);
+        work.finish(())?;
         for n_removed in 0..n_rows.saturating_sub(n) {
             loop {
                 let figure = |row: &u32| figures.get(*row as usize).copied().unwrap_or(0.0);
                 let rows = alive.iter().copied().enumerate();
                 let least = rows.min_by(|a, b| figure(&a.1).total_cmp(&figure(&b.1)));
-                let Some((place, row)) = least else { return };
-                let (Some(figure), Some(age)) =
-                    (figures.get_mut(row as usize), ages.get_mut(row as usize))
-                else {
-                    return;
-                };
+                let (place, row) = least?;
+                let (figure, age) =
+                    figures.get_mut(row as usize).zip(ages.get_mut(row as usize))?;
                 if *age == n_removed {
                     alive.remove(place);
                     break;
@@ -158,8 +203,10 @@ impl Thinning {
                 let others = alive.iter().copied().filter(|other| *other != row);
                 *figure = contributions.alone(gains, m, row, others, work);
                 *age = n_removed;
+                work.finish(())?;
             }
         }
+        Some(())
     }
 }
 

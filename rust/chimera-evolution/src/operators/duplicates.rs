@@ -21,21 +21,30 @@ pub struct Duplicates {
 }
 
 impl Duplicates {
-    /// True for each row that equals an earlier one in all columns. Rows of `known`, when given,
-    /// count as earlier ones. All columns of a side have the same number of rows.
-    pub fn find(&mut self, columns: &[Column], known: &[Column]) -> &[bool] {
-        let n_known = known.first().map_or(0, Column::n_rows);
-        let n = columns.first().map_or(0, Column::n_rows);
+    /// True for each row that equals an earlier one in all columns. Rows of `known`, one set after
+    /// the other, count as earlier ones. All columns of a set have the same number of rows.
+    pub fn find(&mut self, columns: &[Column], known: [&[Column]; 2]) -> &[bool] {
+        let [first, second] = known;
+        let sets = [first, second, columns];
+        let lens = sets.map(|set| set.first().map_or(0, Column::n_rows));
         self.hashes.clear();
-        self.hashes.resize(n_known + n, 0);
-        let (first, second) = self.hashes.split_at_mut(n_known);
-        for column in known {
-            hash_column(column, first);
+        self.hashes.resize(lens.iter().sum(), 0);
+        let mut rest = self.hashes.as_mut_slice();
+        for (set, len) in sets.iter().zip(lens) {
+            let (hashes, others) = rest.split_at_mut(len);
+            for column in *set {
+                hash_column(column, hashes);
+            }
+            rest = others;
         }
-        for column in columns {
-            hash_column(column, second);
-        }
-        self.look_up(n_known, |a, b| is_equal(columns, known, n_known, a as usize, b as usize))
+        let [n_first, n_second, _] = lens;
+        let n_known = n_first + n_second;
+        let place = |idx: u32| match idx as usize {
+            idx if idx < n_first => (first, idx),
+            idx if idx < n_known => (second, idx - n_first),
+            idx => (columns, idx - n_known),
+        };
+        self.look_up(n_known, |a, b| is_equal(columns.len(), place(a), place(b)))
     }
 
     /// The same for one matrix of rows.
@@ -94,19 +103,14 @@ fn insert(
     true
 }
 
-fn is_equal(columns: &[Column], known: &[Column], n_known: usize, a: usize, b: usize) -> bool {
-    (0..columns.len()).all(|at| {
-        let side = |idx: usize| {
-            if idx < n_known { (known.get(at), idx) } else { (columns.get(at), idx - n_known) }
-        };
-        let ((x, a), (y, b)) = (side(a), side(b));
-        match (x, y) {
-            (Some(Column::F64(x)), Some(Column::F64(y))) => x.row(a) == y.row(b),
-            (Some(Column::F32(x)), Some(Column::F32(y))) => x.row(a) == y.row(b),
-            (Some(Column::I64(x)), Some(Column::I64(y))) => x.row(a) == y.row(b),
-            (Some(Column::Bool(x)), Some(Column::Bool(y))) => x.row(a) == y.row(b),
-            _ => false,
-        }
+/// Whether two rows of sets of `n_columns` columns are equal.
+fn is_equal(n_columns: usize, (x, a): (&[Column], usize), (y, b): (&[Column], usize)) -> bool {
+    (0..n_columns).all(|at| match (x.get(at), y.get(at)) {
+        (Some(Column::F64(x)), Some(Column::F64(y))) => x.row(a) == y.row(b),
+        (Some(Column::F32(x)), Some(Column::F32(y))) => x.row(a) == y.row(b),
+        (Some(Column::I64(x)), Some(Column::I64(y))) => x.row(a) == y.row(b),
+        (Some(Column::Bool(x)), Some(Column::Bool(y))) => x.row(a) == y.row(b),
+        _ => false,
     })
 }
 

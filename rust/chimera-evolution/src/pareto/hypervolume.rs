@@ -318,6 +318,10 @@ pub fn estimate(
 ) -> Option<Estimate> {
     let n = reference.len().max(1);
     let gains = gains(objectives, reference);
+    if gains.is_empty() {
+        // No box to sample, and samples would cost no steps: nobody could end them.
+        return work.finish(Estimate { volume: 0.0, error: 0.0 });
+    }
     let mut widest = vec![0.0; n];
     for row in gains.chunks_exact(n) {
         for (widest, gain) in widest.iter_mut().zip(row) {

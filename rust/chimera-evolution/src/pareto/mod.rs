@@ -27,6 +27,6 @@ pub use contributions::{contributions, contributions_within};
 pub use crowding::Crowding;
 pub use hypervolume::{Estimate, estimate, hypervolume, hypervolume_within};
 pub use indicators::{epsilon_additive, epsilon_multiplicative, gd, igd, igd_plus};
-pub(crate) use order::{key, narrow};
+pub(crate) use order::{key, narrow, row_of};
 pub use ranks::Ranker;
 pub use work::{HYPERVOLUME_STEPS_MAX, Work};

@@ -158,6 +158,15 @@ fn estimates_keep_their_error_bound() {
 }
 
 #[test]
+fn nothing_is_sampled_where_no_row_is_better_than_the_reference() {
+    for values in [&[2.0, 0.0, 1.0, 0.5][..], &[]] {
+        let work = &mut Work::limited(0);
+        let found = estimate(values, &[1.0; 2], usize::MAX, 0.9, 1, work);
+        assert_eq!(found, Some(Estimate { volume: 0.0, error: 0.0 }));
+    }
+}
+
+#[test]
 fn indicators_of_small_sets() {
     let front = [0.0, 1.0, 1.0, 0.0];
     let rows = [0.0, 2.0, 2.0, 0.0];

@@ -51,6 +51,33 @@ fn solve(mut run: Run, f: impl Fn(&[f64]) -> f64, target: f64, evaluations_max: 
     }
 }
 
+fn figure(run: &Run, name: &str) -> f64 {
+    let figures = run.method().algorithm().figures();
+    figures.iter().find(|figure| figure.0 == name).unwrap().1
+}
+
+#[test]
+fn figures_of_many_genes_show_eigenvalues_that_the_search_looked_at() {
+    let ellipse = |x: &[f64]| x.iter().zip(1..).map(|(x, k)| f64::from(k * k) * x * x).sum();
+    let mut few = start(8, (-5.0, 5.0), "{}", 1, 1);
+    let mut many = start(70, (-5.0, 5.0), "{}", 1, 1);
+    for _ in 0..20 {
+        step(&mut few, ellipse);
+        step(&mut many, ellipse);
+    }
+    assert!(figure(&few, "condition") > 1.0);
+    // Looked at every 160 generations: cubic time, which a reader of each would pay for.
+    assert!((figure(&many, "condition") - 1.0).abs() < 1e-12);
+    assert!(figure(&many, "deviation_max") > 0.0);
+    for _ in 20..170 {
+        step(&mut many, ellipse);
+    }
+    let condition = figure(&many, "condition");
+    assert!(condition > 1.01, "{condition}");
+    let other = Run::load(&many.save().unwrap(), Threads::one()).unwrap();
+    assert_eq!(figure(&other, "condition"), condition);
+}
+
 #[test]
 fn weights_are_those_of_the_tutorial() {
     // n = 10, 10 rows: mu_eff, c_c, c_sigma, c_1, c_mu by hand from table 1.

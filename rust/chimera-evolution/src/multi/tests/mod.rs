@@ -1,6 +1,7 @@
 mod rules;
 mod spaces;
 mod states;
+mod thinning;
 
 use std::f64::consts::PI;
 

@@ -24,7 +24,7 @@ fn test_every_repeated_row_is_found_and_no_other() {
         let expected = expected(&rows, n_genes);
         assert_eq!(duplicates.find_rows(&rows, n_genes), expected);
         let column = Column::I64(Matrix::from_vec(rows, 500, n_genes).unwrap());
-        assert_eq!(duplicates.find(&[column], &[]), expected);
+        assert_eq!(duplicates.find(&[column], [&[], &[]]), expected);
     }
 }
 
@@ -36,7 +36,15 @@ fn test_rows_that_are_known_count_as_earlier() {
     let known = Column::I64(Matrix::from_vec(known.to_vec(), 100, 4).unwrap());
     let new = Column::I64(Matrix::from_vec(new.to_vec(), 200, 4).unwrap());
     let mut duplicates = Duplicates::default();
-    assert_eq!(duplicates.find(&[new], &[known]), &expected[100..]);
+    let none = [Column::empty(known.dtype())];
+    for empty in [&[][..], &none] {
+        for sets in [[std::slice::from_ref(&known), empty], [empty, std::slice::from_ref(&known)]] {
+            assert_eq!(duplicates.find(std::slice::from_ref(&new), sets), &expected[100..]);
+        }
+    }
+    let part = |rows: std::ops::Range<usize>| [known.select(&rows.collect::<Vec<_>>())];
+    let (first, second) = (part(0..30), part(30..100));
+    assert_eq!(duplicates.find(&[new], [&first, &second]), &expected[100..]);
 }
 
 #[test]
@@ -45,12 +53,12 @@ fn test_all_blocks_must_agree() {
     let b = Column::Bool(Matrix::from_vec(vec![true, true, true], 3, 1).unwrap());
     let c = Column::Bool(Matrix::from_vec(vec![true, false, true], 3, 1).unwrap());
     let mut duplicates = Duplicates::default();
-    assert_eq!(duplicates.find(&[x.clone(), b], &[]), [false, true, false]);
-    assert_eq!(duplicates.find(&[x, c], &[]), [false, false, false]);
+    assert_eq!(duplicates.find(&[x.clone(), b], [&[], &[]]), [false, true, false]);
+    assert_eq!(duplicates.find(&[x, c], [&[], &[]]), [false, false, false]);
 }
 
 #[test]
 fn test_nothing_has_no_duplicates() {
-    assert!(Duplicates::default().find(&[], &[]).is_empty());
+    assert!(Duplicates::default().find(&[], [&[], &[]]).is_empty());
     assert!(Duplicates::default().find_rows::<f64>(&[], 5).is_empty());
 }
