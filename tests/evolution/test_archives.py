@@ -191,9 +191,7 @@ def test_values_outside_are_clipped_before_the_nearest_centroid_is_sought(
     ranges = [(0.0, 1.0)] * n_descriptors
     centroids = np.full((2, n_descriptors), 0.5)
     centroids[:, 0], centroids[:, 1] = [0.9, 0.6], [0.0, 1.0]
-    archive = CVTArchive(
-        1, n_cells=None, ranges=ranges, centroids=centroids, outside="clip"
-    )
+    archive = CVTArchive(1, n_cells=None, ranges=ranges, centroids=centroids, outside="clip")
     inside = np.full((1, n_descriptors), 0.5)
     inside[0, :2] = [1.0, 0.8]
     far = inside.copy()

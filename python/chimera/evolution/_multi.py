@@ -217,7 +217,9 @@ class SMSEMOA(MultiObjective, method="sms_emoa"):
     """SMS-EMOA: keep what adds to the hypervolume.
 
     The best spread for two and three objectives when evaluations are dear; selection costs more
-    than that of `NSGA2`. Of two objectives both ends of the front stay whatever they add.
+    than that of `NSGA2`. Of two objectives both ends of the front stay whatever they add. Of five
+    and more, volumes that would take long are estimated by sampling, with the same result on any
+    number of threads.
 
     Args:
         space: A bounded space of any kind, or bounds; a mixed space takes operators per block.
