@@ -184,21 +184,12 @@ def test_clipped_descriptors_land_at_the_edge() -> None:
     assert archive.cell_of([[-1e300], [-0.1], [1.0], [7.0], [1e300]]).tolist() == [0, 0, 3, 3, 3]
 
 
-@pytest.mark.parametrize("n_descriptors", [2, 5])
-def test_values_outside_are_clipped_before_the_nearest_centroid_is_sought(
-    n_descriptors: int,
-) -> None:
-    ranges = [(0.0, 1.0)] * n_descriptors
-    centroids = np.full((2, n_descriptors), 0.5)
-    centroids[:, 0], centroids[:, 1] = [0.9, 0.6], [0.0, 1.0]
-    archive = CVTArchive(1, n_cells=None, ranges=ranges, centroids=centroids, outside="clip")
-    inside = np.full((1, n_descriptors), 0.5)
-    inside[0, :2] = [1.0, 0.8]
-    far = inside.copy()
-    far[0, 0] = 100.0  # nearest to the first centroid, and at the edge nearest to the second
-    assert archive.cell_of(inside).tolist() == archive.cell_of(far).tolist() == [1]
-    archive.add([[0.0]], [1.0], far)
-    assert archive.cells.tolist() == [1]
+def test_values_outside_go_to_their_nearest_centroid_as_in_pyribs() -> None:
+    centroids = np.array([[0.95, 0.5], [0.5, 0.9]])
+    archive = CVTArchive(
+        1, n_cells=None, ranges=[(0.0, 1.0)] * 2, centroids=centroids, outside="clip"
+    )
+    assert archive.cell_of([[1.0, 10.0], [1.0, 1.0]]).tolist() == [1, 0]
 
 
 def test_failed_rows_stay_out() -> None:

@@ -32,7 +32,8 @@ class MapElites(Algorithm, method="map_elites"):
         n_initial: Uniform solutions to begin with; by default one batch.
         iso_sigma: Standard deviation of the isotropic part, as a share of each gene's range.
         line_sigma: Standard deviation along the line between two elites.
-        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge.
+        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge,
+            or to the nearest centroid.
         qd_offset: Score that counts as 0 in the QD score, normally the worst possible one.
         direction: ``maximize``, the field's habit, or ``minimize``.
         seed: Seed of every random stream.
@@ -101,7 +102,8 @@ class CMAME(Algorithm, method="cma_me"):
         x0: First mean, ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, as a share of each gene's range; absolute without bounds.
         covariance: ``full`` or ``separable``; the latter is linear in the number of genes.
-        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge.
+        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge,
+            or to the nearest centroid.
         qd_offset: Score that counts as 0 in the QD score, normally the worst possible one.
         direction: ``maximize``, the field's habit, or ``minimize``.
         seed: Seed of every random stream.
@@ -174,7 +176,8 @@ class CMAMAE(Algorithm, method="cma_mae"):
         x0: First mean, ``(n_genes,)``; by default the middle of the bounds.
         sigma: First standard deviation, as a share of each gene's range; absolute without bounds.
         covariance: ``full`` or ``separable``; the latter is linear in the number of genes.
-        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge.
+        outside: ``error`` refuses descriptors outside their ranges; ``clip`` puts them at the edge,
+            or to the nearest centroid.
         qd_offset: Score that counts as 0 in the QD score; by default ``threshold_min``.
         direction: ``maximize``, the field's habit, or ``minimize``.
         seed: Seed of every random stream.

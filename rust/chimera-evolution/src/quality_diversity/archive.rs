@@ -1,7 +1,5 @@
 //! An archive: cells, the elites in them, and the checks on what comes in.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::centroids::{Centroids, KMeans, Lookup};
@@ -21,7 +19,7 @@ pub enum Outside {
     /// and clipping would hide that and pile unlike behaviours up at the edge.
     #[default]
     Error,
-    /// They count as the nearest value in range.
+    /// They count as the nearest value in range, or go to the centroid nearest to them, as in pyribs.
     Clip,
 }
 
@@ -223,8 +221,8 @@ impl<T: Real> Archive<T> {
         let mut located = std::mem::take(&mut self.located);
         match &self.cells {
             Cells::Centroids(centroids) => {
-                let rows = self.in_range(batch.descriptors);
-                centroids.locate_with(&rows, threads, &mut located, &mut self.lookup);
+                let lookup = &mut self.lookup;
+                centroids.locate_with(batch.descriptors, threads, &mut located, lookup);
             }
             _ => self.locate(batch.descriptors, threads, &mut located),
         }
@@ -248,39 +246,9 @@ impl<T: Real> Archive<T> {
     pub fn locate(&self, descriptors: &[T], threads: &Threads, cells: &mut Vec<u32>) {
         match &self.cells {
             Cells::Grid(grid) => grid.locate(descriptors, cells),
-            Cells::Centroids(centroids) => {
-                centroids.locate(&self.in_range(descriptors), threads, cells);
-            }
+            Cells::Centroids(centroids) => centroids.locate(descriptors, threads, cells),
             Cells::Sliding(sliding) => sliding.locate(descriptors, cells),
         }
-    }
-
-    /// Descriptors as cells see them: clipped to the ranges, where the archive clips. The nearest
-    /// centroid of a value far outside may be far from that of the nearest value in range.
-    fn in_range<'a>(&self, descriptors: &'a [T]) -> Cow<'a, [T]> {
-        if self.outside == Outside::Error {
-            return Cow::Borrowed(descriptors);
-        }
-        let n = self.elites.n_descriptors();
-        let (lower, upper) = self.ranges();
-        let is_outside = |row: &[T]| {
-            let ranges = lower.iter().zip(&upper);
-            row.iter().zip(ranges).any(|(value, (low, high))| value < low || value > high)
-        };
-        if !descriptors.chunks_exact(n.max(1)).any(is_outside) {
-            return Cow::Borrowed(descriptors);
-        }
-        let mut rows = descriptors.to_vec();
-        for row in rows.chunks_exact_mut(n.max(1)) {
-            for (value, (low, high)) in row.iter_mut().zip(lower.iter().zip(&upper)) {
-                if *value < *low {
-                    *value = *low;
-                } else if *value > *high {
-                    *value = *high;
-                }
-            }
-        }
-        Cow::Owned(rows)
     }
 
     /// Checks descriptors on their own, as [`Archive::add`] does.
