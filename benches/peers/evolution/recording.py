@@ -41,12 +41,17 @@ class Replay:
         self.generation = self.n_evaluations = 0
 
     @property
-    def origins(self):
-        first = self.generation * self.n_rows
+    def told(self):
+        """Identities, parents and operators of the rows told last."""
+        first = (self.generation - 1) * self.n_rows
+        ids = np.arange(first, first + self.n_rows, dtype=np.uint64)
         operators = np.zeros(self.n_rows, np.uint8)
         if not first:
-            return 0, np.empty((self.n_rows, 0), np.uint64), operators
-        return first, self.parents + np.uint64(first - self.n_rows), operators
+            return ids, np.empty((self.n_rows, 0), np.uint64), operators
+        return ids, self.parents + np.uint64(first - self.n_rows), operators
+
+    def ask(self):
+        return self.batch
 
     def tell(self, batch, scores, **_):  # noqa: ARG002
         self.generation += 1
