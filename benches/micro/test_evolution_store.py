@@ -30,11 +30,16 @@ class Replay:
         self.generation = self.n_evaluations = 0
 
     @property
-    def origins(self):
-        first = self.generation * N
+    def told(self):
+        """Identities, parents and operators of the rows told last."""
+        first = (self.generation - 1) * N
+        ids = np.arange(first, first + N, dtype=np.uint64)
         if not first:
-            return 0, np.empty((N, 0), np.uint64), np.zeros(N, np.uint8)
-        return first, self.parents + np.uint64(first - N), np.zeros(N, np.uint8)
+            return ids, np.empty((N, 0), np.uint64), np.zeros(N, np.uint8)
+        return ids, self.parents + np.uint64(first - N), np.zeros(N, np.uint8)
+
+    def ask(self):
+        return self.batch
 
     def tell(self, batch, scores, **_):  # noqa: ARG002
         self.generation += 1
