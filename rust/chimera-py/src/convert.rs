@@ -10,8 +10,9 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::error::{Failure, Outcome};
 
-/// Borrows an aligned array of `dtype` in C order, converting what is not. Booleans are always copied: an
-/// array from outside may hold bytes other than 0 and 1, which Rust must never see as `bool`.
+/// Borrows an aligned array of `dtype` in C order, converting what is not. Booleans are always
+/// copied: an array from outside may hold bytes other than 0 and 1, which Rust must never see as
+/// `bool`.
 ///
 /// What NumPy would turn into numbers without a word is refused: masked values, complex numbers,
 /// dates, texts, records.

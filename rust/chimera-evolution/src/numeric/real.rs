@@ -2,9 +2,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use chimera_rng::{Lanes, unit_f32, unit_f64};
-
-use chimera_rng::math;
+use chimera_rng::{Lanes, math, unit_f32, unit_f64};
 
 use super::single;
 

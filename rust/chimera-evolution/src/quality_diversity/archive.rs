@@ -19,7 +19,8 @@ pub enum Outside {
     /// and clipping would hide that and pile unlike behaviours up at the edge.
     #[default]
     Error,
-    /// They count as the nearest value in range, or go to the centroid nearest to them, as in pyribs.
+    /// They count as the nearest value in range, or go to the centroid nearest to them, as in
+    /// pyribs.
     Clip,
 }
 
